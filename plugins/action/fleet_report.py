@@ -1,0 +1,73 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write fleet.json and print one line per host. Runs on the controller only."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
+
+STATUSES = ("affected", "exposed", "unknown", "mitigated", "unaffected")
+
+ARGUMENTS: dict[str, t.Any] = {
+    "results": {"type": "dict", "required": True},
+    "directory": {"type": "path", "default": "./vxlan-offload-report"},
+    "fail_on": {"type": "list", "elements": "str", "default": [], "choices": list(STATUSES)},
+}
+
+
+def write_atomically(path: str, text: str) -> None:
+    """A reader of the file sees the old report or the new one, never half of one."""
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".fleet-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
+        super().run(tmp, task_vars)
+        unused, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        if not args["results"]:
+            raise AnsibleActionFail("no host was checked: look at the inventory, --limit and vxlan_offload_hosts")
+        try:
+            report = fleet(args["results"])
+        except ValueError as error:
+            raise AnsibleActionFail(str(error))
+        path = self._write(args["directory"], report)
+        for line in report["lines"]:
+            self._display.display(line)
+        self._display.display(f"report: {path}")
+        return self._result(report, path, args["fail_on"])
+
+    def _write(self, directory: str, report: dict[str, t.Any]) -> str:
+        path = os.path.join(os.path.abspath(directory), "fleet.json")
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            write_atomically(path, json.dumps(report, indent=1, sort_keys=True) + "\n")
+        except OSError as error:
+            raise AnsibleActionFail(f"cannot write {path}: {error.strerror}; set vxlan_offload_report_dir")
+        return path
+
+    def _result(self, report: dict[str, t.Any], path: str, fail_on: list[str]) -> dict[str, t.Any]:
+        found = sorted(name for name, verdict in report["hosts"].items() if verdict["status"] in fail_on)
+        result: dict[str, t.Any] = {"changed": False, "path": path, "summary": report["summary"], "lines": report["lines"]}
+        if found:
+            result.update(failed=True, msg=f"{len(found)} of {len(report['hosts'])} hosts are {' or '.join(fail_on)}: {', '.join(found[:20])}")
+        return result

@@ -1,0 +1,80 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: fleet_report
+short_description: Judge what node_info returned for each host, write fleet.json, print one line per host
+version_added: 0.1.0
+author: kubenet authors (@kubenet)
+description:
+  - Turns the registered results of M(kubenet.vxlan_offload.node_info) into one diagnosis per host, writes them to
+    C(fleet.json) and prints the summary, worst hosts first.
+  - A host that was unreachable, or whose reading failed, is listed as C(unknown) with the reason. It is never left out.
+  - Runs on the controller only. It opens no connection; use it with C(run_once).
+options:
+  results:
+    description:
+      - A mapping of host name to the registered result of M(kubenet.vxlan_offload.node_info), or to
+        C({"diagnosis": ...}) when the verdict is known already.
+    type: dict
+    required: true
+  directory:
+    description: Folder on the controller for C(fleet.json). Made when missing. The file is replaced atomically.
+    type: path
+    default: ./vxlan-offload-report
+  fail_on:
+    description: Fail after the report is written when a host has one of these statuses. By default a finding is not a failure.
+    type: list
+    elements: str
+    choices: [affected, exposed, unknown, mitigated, unaffected]
+    default: []
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+    details: No target is modified in either mode. The report is written in check mode as well.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+notes:
+  - The statuses are explained in the collection's README.
+seealso:
+  - module: kubenet.vxlan_offload.node_info
+  - plugin: kubenet.vxlan_offload.fleet
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Judge and report
+  kubenet.vxlan_offload.fleet_report:
+    results: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'diagnose_node_info'))) }}"
+    directory: ./vxlan-offload-report
+  run_once: true
+"""
+
+RETURN = r"""
+path:
+  description: The file that was written.
+  type: str
+  returned: success
+  sample: /home/op/vxlan-offload-report/fleet.json
+summary:
+  description: How many hosts have each status, and the causes.
+  type: dict
+  returned: success
+  sample: {"hosts": 3, "affected": 1, "exposed": 0, "unknown": 0, "mitigated": 1, "unaffected": 1}
+lines:
+  description: The printed summary, one line per host, worst first.
+  type: list
+  elements: str
+  returned: success
+  sample: ["node1  AFFECTED  kube-proxy rewrites the tunnel's source port -> apply clear_mark"]
+"""
+# The work is done by the action plugin of the same name: it needs the controller, not a node.
