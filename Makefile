@@ -1,0 +1,58 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := $(CURDIR)/.venv
+TREE := $(CURDIR)/.tree
+BIN := $(VENV)/bin
+PYTHON ?= python3
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+export ANSIBLE_COLLECTIONS_PATH := $(TREE)
+export ANSIBLE_PIPELINING := True
+export ANSIBLE_NOCOWS := 1
+export PYTHONPATH := $(TREE)
+
+.PHONY: help demo test test-lab test-matrix diagnose bench venv packages clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: venv packages ## Show the failure, diagnose, apply, verify and revert it on a fleet of network namespaces
+	@lab/demo.sh
+
+test: venv packages ## Everything fast: the reasoning, the parsers, the modules on real namespaces (about a minute)
+	@$(SUDO) env PATH="$(BIN):$$PATH" PYTHONPATH="$(TREE)" ANSIBLE_COLLECTIONS_PATH="$(TREE)" $(BIN)/pytest -q tests/unit
+
+test-lab: venv packages ## Packets are the judge: every scenario and every remedy on the lab (minutes)
+	@$(SUDO) env PATH="$(BIN):$$PATH" PYTHONPATH="$(TREE)" ANSIBLE_COLLECTIONS_PATH="$(TREE)" $(BIN)/pytest -q tests/lab
+
+test-matrix: venv packages ## The state modules under the node interpreters that this machine has
+	@$(SUDO) env PATH="$(BIN):$$PATH" PYTHONPATH="$(TREE)" ANSIBLE_COLLECTIONS_PATH="$(TREE)" $(BIN)/pytest -q tests/matrix
+
+bench: venv packages ## Measure node_info and the diagnose playbook against ansible ping
+	@$(SUDO) env PATH="$(BIN):$$PATH" PYTHONPATH="$(TREE)" ANSIBLE_COLLECTIONS_PATH="$(TREE)" $(BIN)/python tests/bench/run.py
+
+diagnose: venv ## Diagnose a real fleet, read-only: make diagnose INVENTORY=hosts.ini [ARGS='-b -K']
+	@test -n "$(INVENTORY)" || { echo "say which inventory: make diagnose INVENTORY=hosts.ini" >&2; exit 2; }
+	@test -e "$(INVENTORY)" || { echo "no inventory at $(INVENTORY)" >&2; exit 2; }
+	@$(BIN)/ansible-playbook -i "$(INVENTORY)" --forks $(or $(FORKS),50) $(ARGS) playbooks/diagnose.yml
+
+packages: ## Install the distribution's packages that the lab needs, or print the line that does
+	@lab/packages.sh
+
+venv: $(VENV)/.ready $(TREE)/ansible_collections/kubenet/vxlan_offload ## Make the virtual environment in the checkout
+
+$(VENV)/.ready: tests/requirements-controller.txt
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || lab/packages.sh
+	@echo "making a virtual environment in .venv"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check -r tests/requirements-controller.txt
+	@touch $@
+
+$(TREE)/ansible_collections/kubenet/vxlan_offload:
+	@mkdir -p $(dir $@) && ln -sfn $(CURDIR) $@
+
+clean: ## Remove what make has made in the checkout
+	rm -rf $(VENV) $(TREE)
