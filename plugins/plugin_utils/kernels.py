@@ -1,0 +1,219 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does this kernel have the two checksum defects? Says on which evidence; never guesses.
+
+``zero_checksum`` concerns devices with ``noudpcsum`` and was fixed in 2020; vendors back-ported the fix under
+numbers of their own. ``lco_checksum`` concerns devices with ``udpcsum`` and is fixed nowhere known.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypedDict
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import kernel_table as table
+
+
+class KernelStatus(TypedDict):
+    """What is known about one kernel. ``zero_checksum``: affected, fixed or unknown; ``lco_checksum``: affected or unknown.
+
+    ``fixed_in`` is the first release of the same vendor or branch with the zero_checksum fix, empty if there is none or
+    it is not known. ``reason`` and ``evidence`` are about zero_checksum, ``lco_reason`` about lco_checksum.
+    """
+
+    zero_checksum: str
+    lco_checksum: str
+    fixed_in: str
+    reason: str
+    evidence: str
+    lco_reason: str
+    upstream: str
+
+
+class _Finding(NamedTuple):
+    status: str
+    reason: str
+    evidence: str
+    fixed_in: str = ""
+
+
+_RELEASE = re.compile(r"^(\d+)\.(\d+)(?:\.(\d+))?(?:\.\d+)?(?:-(rc\d+))?")
+_ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+_DAY_FIRST = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]{2}) (\d{4})\b")
+_MONTH_FIRST = re.compile(r"\b([A-Z][a-z]{2})\s+(\d{1,2})\s+(?:\d{2}:\d{2}:\d{2}\s+(?:[AP]M\s+)?[A-Z]+\s+)?(\d{4})\b")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# Reproducible builds print 1970 or 1980; no kernel that matters here is older than this.
+_FIRST_CREDIBLE_YEAR = 2009
+
+
+def kernel_status(kernel: Mapping[str, Any]) -> KernelStatus:
+    """Judge a kernel given as the ``kernel`` part of the node facts; only ``release`` (``uname -r``) is required.
+
+    Raises ValueError when ``release`` is missing. A release that cannot be understood is ``unknown``.
+    """
+    if "unknown" in kernel:
+        return _unknown(str(kernel["unknown"]))
+    release = kernel.get("release")
+    if not isinstance(release, str):
+        raise ValueError("kernel facts have no 'release': give the output of uname -r as text")
+    base = upstream_version(release)
+    if base is None:
+        return _unknown(f"the kernel release {release!r} does not start with a version")
+    found = _zero_checksum(kernel, release, base)
+    lco, lco_reason = _lco_checksum(base)
+    return KernelStatus(
+        zero_checksum=found.status,
+        lco_checksum=lco,
+        fixed_in=found.fixed_in,
+        reason=found.reason,
+        evidence=found.evidence,
+        lco_reason=lco_reason,
+        upstream=_known_upstream(kernel),
+    )
+
+
+def upstream_version(release: str) -> Version | None:
+    """The upstream number that a release string starts with, or None. A vendor may have frozen it."""
+    match = _RELEASE.match(release)
+    if match is None:
+        return None
+    major, minor, patch, candidate = match.groups()
+    return Version(f"{major}.{minor}.{patch or 0}{candidate or ''}")
+
+
+def build_date(text: str) -> datetime.date | None:
+    """The date in ``uname -v`` or in a changelog entry; None if there is none or it is a made-up one."""
+    for pattern, order in ((_ISO_DATE, "ymd"), (_MONTH_FIRST, "mdy"), (_DAY_FIRST, "dmy")):
+        match = pattern.search(text)
+        if match is None:
+            continue
+        part = dict(zip(order, match.groups()))
+        month = _MONTHS.index(part["m"]) + 1 if part["m"] in _MONTHS else int(part["m"]) if part["m"].isdigit() else 0
+        try:
+            date = datetime.date(int(part["y"]), month, int(part["d"]))
+        except ValueError:
+            continue
+        return date if date.year >= _FIRST_CREDIBLE_YEAR else None
+    return None
+
+
+def _unknown(reason: str) -> KernelStatus:
+    return KernelStatus(
+        zero_checksum="unknown",
+        lco_checksum="unknown",
+        fixed_in="",
+        reason=reason,
+        evidence="",
+        lco_reason=reason,
+        upstream="",
+    )
+
+
+def _lco_checksum(base: Version) -> tuple[str, str]:
+    if base >= Version(table.LCO_SINCE):
+        return "affected", (
+            f"local checksum offload is there since {table.LCO_SINCE} and no release with a fix is known"
+            f" (measured up to {table.LCO_LAST_MEASURED})"
+        )
+    return "unknown", f"kernel is older than {table.LCO_SINCE}: whether the vendor added local checksum offload is not known"
+
+
+def _zero_checksum(kernel: Mapping[str, Any], release: str, base: Version) -> _Finding:
+    """Mainline first (it holds for every vendor), then vendors, then the changelog, then the build date."""
+    if base >= Version(table.MAINLINE_FIXED):
+        reason = f"every kernel since {table.MAINLINE_FIXED} has the fix {table.FIX_COMMIT}"
+        return _Finding("fixed", reason, f"uname -r {release}", table.MAINLINE_FIXED)
+    changelog = _changelog(kernel)
+    if changelog.status == "fixed":
+        return changelog
+    found = _vendor(kernel, release) or _stable(base, f"uname -r {release}")
+    if found.status != "unknown":
+        return found
+    if changelog.status == "affected":
+        return changelog
+    return _by_date(kernel) or found
+
+
+def _vendor(kernel: Mapping[str, Any], release: str) -> _Finding | None:
+    for row in table.VENDOR_ROWS:
+        if not re.search(row.release, release):
+            continue
+        match = re.search(row.build, str(kernel.get(row.field) or ""))
+        if match is not None:
+            return _judge_row(row, match.group(1), kernel)
+    return None
+
+
+def _judge_row(row: table.VendorRow, build: str, kernel: Mapping[str, Any]) -> _Finding:
+    number = Version(build)
+    if row.upstream:
+        return _stable(number, f"{row.source}: {build}")
+    if row.fixed and number in SpecifierSet(row.fixed):
+        return _Finding("fixed", f"{row.vendor}: build {build} has the back-port", row.source, row.fixed_in)
+    if row.affected and number in SpecifierSet(row.affected) and not (row.built_later and _built_after_fix(kernel)):
+        return _Finding("affected", f"{row.vendor}: build {build} is older than the back-port", row.source, row.fixed_in)
+    hint = row.hint or "this build is not in the table"
+    return _Finding("unknown", f"{row.vendor}: {hint}; its changelog must be read", row.source, row.fixed_in)
+
+
+def _stable(number: Version, evidence: str) -> _Finding:
+    if number >= Version(table.MAINLINE_FIXED):
+        return _Finding("fixed", f"every kernel since {table.MAINLINE_FIXED} has the fix", evidence, table.MAINLINE_FIXED)
+    branch = f"{number.major}.{number.minor}"
+    first = table.STABLE_FIXED.get(branch)
+    if first is None:
+        return _Finding("affected", f"upstream never fixed the {branch} branch", evidence)
+    if number >= Version(first):
+        return _Finding("fixed", f"upstream {branch} has the fix since {first}", evidence, first)
+    return _Finding("affected", f"upstream {branch} has the fix only since {first}", evidence, first)
+
+
+def _changelog(kernel: Mapping[str, Any]) -> _Finding:
+    """A line is proof. Its absence is proof only in a changelog that is known to cover the months of the fix."""
+    entry = kernel.get("changelog") or {}
+    line = str(entry.get("line") or "")
+    source = str(entry.get("source") or "changelog of the kernel package")
+    if table.FIX_SUBJECT.lower() in line.lower():
+        return _Finding("fixed", "the changelog of the running kernel has the fix", f"{source}: {line.strip()}")
+    newest, oldest = (build_date(str(entry.get(key) or "")) for key in ("newest", "oldest"))
+    if entry.get("asked") and newest is not None:
+        if newest < table.FIX_POSTED:
+            return _Finding("affected", f"the newest changelog entry ({newest}) is older than the fix", source)
+        if oldest is not None and oldest <= table.FIX_POSTED and newest >= table.FIX_IN_STABLE:
+            return _Finding("affected", f"the changelog covers {oldest} to {newest} and lacks the fix", source)
+    return _Finding("unknown", "the changelog does not tell", source)
+
+
+def _built_after_fix(kernel: Mapping[str, Any]) -> bool:
+    built = build_date(str(kernel.get("version") or ""))
+    return built is not None and built >= table.FIX_POSTED
+
+
+def _by_date(kernel: Mapping[str, Any]) -> _Finding | None:
+    """Only ever a negative: an old build cannot have the fix, a new one may or may not."""
+    built = build_date(str(kernel.get("version") or ""))
+    if built is None or built >= table.FIX_POSTED:
+        return None
+    return _Finding("affected", f"built on {built}, before the fix was written ({table.FIX_POSTED})", "uname -v")
+
+
+def _known_upstream(kernel: Mapping[str, Any]) -> str:
+    """The upstream base where somebody states it; a frozen name such as 4.18.0-193.el8 states nothing."""
+    given = str(kernel.get("upstream") or "")
+    if given:
+        return given
+    signature = re.search(r"^Ubuntu \S+ (\d+\.\d+\.\d+)", str(kernel.get("version_signature") or ""))
+    debian = re.search(r"Debian (\d+\.\d+\.\d+)", str(kernel.get("version") or ""))
+    stated = signature or debian
+    if stated is not None:
+        return stated.group(1)
+    release = str(kernel.get("release") or "")
+    plain = re.match(r"^\d+\.\d+\.[1-9]\d*", release)
+    frozen = any(re.search(row.release, release) and not row.upstream for row in table.VENDOR_ROWS)
+    return plain.group(0) if plain is not None and not frozen else ""
