@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 VENV := $(CURDIR)/.venv
-TREE := $(CURDIR)/.tree
+TREE := $(VENV)/tree
 BIN := $(VENV)/bin
 PYTHON ?= python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -51,7 +51,7 @@ $(VENV)/.ready: tests/requirements-controller.txt
 	@$(BIN)/pip install -q --disable-pip-version-check -r tests/requirements-controller.txt
 	@touch $@
 
-$(TREE)/ansible_collections/kubenet/vxlan_offload:
+$(TREE)/ansible_collections/kubenet/vxlan_offload: $(VENV)/.ready
 	@mkdir -p $(dir $@) && ln -sfn $(CURDIR) $@
 
 clean: ## Remove what make has made in the checkout
