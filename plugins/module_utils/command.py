@@ -1,0 +1,53 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the node's own tools: list of arguments in, (return code, output, errors) out."""
+
+import os
+import shutil
+import subprocess
+from typing import Callable, List, Optional, Tuple
+
+Result = Tuple[int, str, str]
+Run = Callable[[List[str]], Result]
+Which = Callable[[str], Optional[str]]
+
+# become and minimal images leave /sbin out of PATH, where all of our tools live
+SEARCH_PATH = os.pathsep.join(
+    [os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
+)
+NOT_FOUND = 127
+TIMED_OUT = 124
+
+
+def which(name):  # type: (str) -> Optional[str]
+    """The path of a tool, also when PATH has no /sbin."""
+    return shutil.which(name, path=SEARCH_PATH)
+
+
+def runner(timeout):  # type: (float) -> Run
+    """A run(argv) that gives up after timeout seconds (return code 124, as timeout(1))."""
+
+    def run(argv):  # type: (List[str]) -> Result
+        # the messages are compared, so they must not be translated
+        environment = dict(os.environ, LC_ALL="C", LANGUAGE="C", PATH=SEARCH_PATH)
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                timeout=timeout,
+            )
+        except FileNotFoundError:
+            return NOT_FOUND, "", "%s: not found" % argv[0]
+        except subprocess.TimeoutExpired:
+            return TIMED_OUT, "", "%s gave no answer for %d s" % (argv[0], timeout)
+        return (
+            done.returncode,
+            done.stdout.decode("utf-8", "replace"),
+            done.stderr.decode("utf-8", "replace"),
+        )
+
+    return run
