@@ -1,0 +1,123 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Capture this node's own outgoing VXLAN packets while a probe runs (man 7 packet).
+
+The socket filter lets through only what a probe can have sent: a DNS question with one of its identifiers, or a
+TCP connection's first packet, inside VXLAN. So a busy node neither fills the buffer nor costs time. Packets wait in the
+socket's buffer; nothing is read before the probe is over.
+"""
+
+import array
+import errno
+import os
+import socket
+import struct
+from typing import List, Sequence, Tuple
+
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.outer_packet import Outer, read_packet
+
+# Every question of one probe has an identifier with the same upper bits, so that the filter can know it.
+IDENTIFIER_MASK = 0xFFC0
+IDENTIFIERS = 64
+
+ETH_P_ALL, ETH_P_IP = 3, 0x0800
+PACKET_OUTGOING = 4
+SOL_PACKET, PACKET_VNET_HDR = 263, 15
+SO_ATTACH_FILTER = 26
+ARPHRD_ETHER, ARPHRD_LOOPBACK = 1, 772
+
+# Classic BPF (linux/filter.h). Offsets from NETWORK count from the IP header whatever the link type is.
+ANCILLARY, NETWORK = 0xFFFFF000, 0xFFF00000
+LOAD_WORD, LOAD_HALF, LOAD_BYTE, AND, JUMP_EQUAL, RETURN = 0x20, 0x28, 0x30, 0x54, 0x15, 0x06
+
+# (label or "", operation, operand, label if equal, label if not); "" is the next instruction.
+Instruction = Tuple[str, int, int, str, str]
+
+
+class Unavailable(Exception):
+    """Packets cannot be captured; the text says why and what would help."""
+
+
+def _require(load: int, at: int, value: int) -> List[Instruction]:
+    return [("", load, at, "", ""), ("", JUMP_EQUAL, value, "", "drop")]
+
+
+def filter_program(ports: Sequence[int], identifier: int) -> List[Instruction]:
+    """The socket filter: outgoing IPv4 UDP to one of ports that carries our DNS question or a SYN."""
+    port_tests = [("", JUMP_EQUAL, port, "inner", "") for port in ports[:-1]]  # type: List[Instruction]
+    return (
+        _require(LOAD_WORD, ANCILLARY + 4, PACKET_OUTGOING)
+        + _require(LOAD_WORD, ANCILLARY, ETH_P_IP)
+        + _require(LOAD_BYTE, NETWORK, 0x45)
+        + _require(LOAD_BYTE, NETWORK + 9, socket.IPPROTO_UDP)
+        + [("", LOAD_HALF, NETWORK + 22, "", "")] + port_tests + [("", JUMP_EQUAL, ports[-1], "", "drop"),
+           ("inner", LOAD_HALF, NETWORK + 48, "", ""), ("", JUMP_EQUAL, ETH_P_IP, "", "drop"),
+           ("", LOAD_BYTE, NETWORK + 59, "", ""), ("", JUMP_EQUAL, socket.IPPROTO_UDP, "udp", ""),
+           ("", JUMP_EQUAL, socket.IPPROTO_TCP, "tcp", "drop"),
+           ("udp", LOAD_HALF, NETWORK + 78, "", ""), ("", AND, IDENTIFIER_MASK, "", ""),
+           ("", JUMP_EQUAL, identifier & IDENTIFIER_MASK, "keep", "drop"),
+           ("tcp", LOAD_BYTE, NETWORK + 83, "", ""), ("", AND, 0x3F, "", ""), ("", JUMP_EQUAL, 0x02, "keep", "drop"),
+           ("keep", RETURN, 0xFFFF, "", ""), ("drop", RETURN, 0, "", "")])
+
+
+def assemble(program: Sequence[Instruction]) -> bytes:
+    """struct sock_filter[] of the program."""
+    places = {label: index for index, (label, _op, _value, _equal, _other) in enumerate(program) if label}
+    code = b""
+    for index, (_label, operation, value, equal, other) in enumerate(program):
+        jumps = [places[label] - index - 1 if label else 0 for label in (equal, other)]
+        code += struct.pack("=HBBI", operation, jumps[0], jumps[1], value)
+    return code
+
+
+class Capture:
+    """A packet socket that collects the probe's outer packets from open until close."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def packets(self) -> List[Outer]:
+        """All that was captured since the socket was opened."""
+        found = []  # type: List[Outer]
+        while True:
+            try:
+                data, address = self._sock.recvfrom(65536, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return found
+            except OSError as problem:
+                # EINVAL: a packet whose offload the header cannot express (a segment of a tunnel); never one of ours.
+                if problem.errno == errno.EINVAL:
+                    continue
+                raise
+            outer = read_packet(data, 14 if address[3] in (ARPHRD_ETHER, ARPHRD_LOOPBACK) else 0)
+            if outer is not None:
+                found.append(outer)
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def _attach(sock: socket.socket, code: bytes) -> None:
+    memory = array.array("B", code)
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(code) // 8, memory.buffer_info()[0]))
+
+
+def open_capture(underlay: str, ports: Sequence[int], identifier: int) -> Capture:
+    """Start to capture on underlay, on all devices when it is empty; Unavailable without the right or the means."""
+    if not os.path.exists("/proc/net/packet"):
+        raise Unavailable("packet sockets are not loaded in this kernel (af_packet)")
+    try:
+        # Protocol 0 and the filter before bind: nothing unfiltered can get in between.
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    except OSError as problem:
+        raise Unavailable("packets cannot be captured: %s; needs root or CAP_NET_RAW" % str(problem.strerror).lower())
+    try:
+        sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        _attach(sock, assemble(filter_program(ports, identifier)))
+        sock.bind((underlay, ETH_P_ALL))
+    except OSError as problem:
+        sock.close()
+        raise Unavailable("packets cannot be captured on %s: %s" % (underlay or "any device", str(problem.strerror).lower()))
+    return Capture(sock)
