@@ -13,7 +13,6 @@ TSO4 = "tx-tcp-segmentation"
 TSO6 = "tx-tcp6-segmentation"
 TSO_ECN = "tx-tcp-ecn-segmentation"
 TSO_MANGLEID = "tx-tcp-mangleid-segmentation"
-TSO_ACCECN = "tx-tcp-accecn-segmentation"
 USO = "tx-udp-segmentation"
 SCATTER = "tx-scatter-gather"
 GSO = "tx-generic-segmentation"
@@ -59,7 +58,7 @@ def _dependencies(active):  # type: (Dict[str, bool]) -> None
     if on(ANY_CHECKSUM):
         off += ["tx-checksum-ipv4", "tx-checksum-ipv6"]
     if not on(SCATTER):
-        off += [TSO4, TSO6, TSO_ECN, TSO_MANGLEID, TSO_ACCECN, GSO]
+        off += [TSO4, TSO6, TSO_ECN, TSO_MANGLEID, GSO]
     if not ipv4:
         off += [TSO4, TSO_ECN, TSO_MANGLEID]
     if not ipv6:
