@@ -1,0 +1,37 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who has which address. One number per node decides everything."""
+
+from __future__ import annotations
+
+UNDERLAY_PREFIX = 16
+GATEWAY = "10.1.0.1"
+CLUSTER_CIDR = "10.244.0.0/16"
+SERVICE_CIDR = "10.96.0.0/12"
+DNS_SERVICE = "10.96.0.10"
+KUBERNETES_SERVICE = "10.96.0.1"
+
+BACKEND_NUMBER = 1
+FIRST_NODE_NUMBER = 10
+MOST_NODES = 255 - FIRST_NODE_NUMBER  # one /24 of the cluster CIDR for each
+
+
+def underlay(number: int) -> str:
+    return "10.1.1.%d" % number
+
+
+def pod_cidr(number: int) -> str:
+    return "10.244.%d.0/24" % number
+
+
+def tunnel(number: int) -> str:
+    """The VXLAN device's own address: Calico and flannel both take one out of the node's pod CIDR."""
+    return "10.244.%d.0" % number
+
+
+def tunnel_mac(vni: int, number: int) -> str:
+    return "66:%02x:%02x:00:00:%02x" % (vni >> 8, vni & 255, number)
+
+
+DNS_POD = "10.244.%d.2" % BACKEND_NUMBER

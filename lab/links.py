@@ -1,0 +1,156 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Links, addresses, routes and neighbours, by pyroute2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyroute2 import IPRoute
+
+from . import addresses as ip
+from .namespaces import network_of
+from .offload import tx_checksum_off
+
+POD_LINK = "cali4d1a9c0f3b2"  # Calico names the host side of a pod's veth cali + 11 hex digits
+POD_GATEWAY = "169.254.1.1"
+POD_GATEWAY_MAC = "ee:ee:ee:ee:ee:ee"
+TUNNEL_MTU = 1450
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A VXLAN device as its CNI makes it."""
+
+    name: str
+    vni: int
+    port: int
+
+
+TUNNELS = {
+    "vxlan.calico": Tunnel("vxlan.calico", 4096, 4789),
+    "flannel.1": Tunnel("flannel.1", 1, 8472),
+}
+
+
+def _sysctl(key: str, value: str) -> None:
+    with open("/proc/sys/net/" + key, "w", encoding="ascii") as stream:
+        stream.write(value)
+
+
+def _index(route: IPRoute, name: str) -> int:
+    found: int = route.link_lookup(ifname=name)[0]
+    return found
+
+
+def _up(route: IPRoute, name: str, **settings: Any) -> int:
+    index = _index(route, name)
+    route.link("set", index=index, state="up", **settings)
+    return index
+
+
+def build_switch(switch: int) -> None:
+    """The underlay: one bridge, which is also the nodes' default gateway."""
+    with network_of(switch):
+        _sysctl("ipv6/conf/all/disable_ipv6", "1")
+        _sysctl("ipv6/conf/default/disable_ipv6", "1")
+        with IPRoute() as route:
+            _up(route, "lo")
+            route.link("add", ifname="br0", kind="bridge")
+            index = _up(route, "br0")
+            route.addr("add", index=index, address=ip.GATEWAY, prefixlen=ip.UNDERLAY_PREFIX)
+
+
+def plug_in(switch: int, node: int, number: int) -> None:
+    """A cable from the switch to the node's eth0.
+
+    The switch's side has TX checksumming off: only then are checksums completed on the wire and verified by
+    the receiver. The node's eth0 keeps the offload, as a real NIC does.
+    """
+    port = "port%d" % number
+    with network_of(switch), IPRoute() as route:
+        route.link("add", ifname=port, kind="veth", peer={"ifname": "eth0", "net_ns_pid": node})
+        tx_checksum_off(port)
+        _up(route, port, master=_index(route, "br0"))
+
+
+def configure_node(node: int, number: int) -> None:
+    with network_of(node):
+        _sysctl("ipv6/conf/all/disable_ipv6", "1")
+        _sysctl("ipv6/conf/default/disable_ipv6", "1")
+        _sysctl("ipv4/ip_forward", "1")
+        with IPRoute() as route:
+            _up(route, "lo")
+            index = _up(route, "eth0")
+            route.addr("add", index=index, address=ip.underlay(number), prefixlen=ip.UNDERLAY_PREFIX)
+            route.route("add", dst="default", gateway=ip.GATEWAY)
+
+
+def add_tunnel(node: int, number: int, tunnel: Tunnel, udp_checksum: bool = True) -> None:
+    """In the namespace in which it stays. Leaving the checksum out is what Calico and flannel do: kernel default."""
+    choice = {} if udp_checksum else {"vxlan_udp_csum": 0}
+    with network_of(node), IPRoute() as route:
+        route.link(
+            "add",
+            ifname=tunnel.name,
+            kind="vxlan",
+            vxlan_id=tunnel.vni,
+            vxlan_local=ip.underlay(number),
+            vxlan_link=_index(route, "eth0"),
+            vxlan_port=tunnel.port,
+            vxlan_learning=0,
+            **choice,
+        )
+        index = _up(route, tunnel.name, mtu=TUNNEL_MTU, address=ip.tunnel_mac(tunnel.vni, number))
+        route.addr("add", index=index, address=ip.tunnel(number), prefixlen=32)
+
+
+def connect_tunnel(node: int, tunnel: Tunnel, peer: int, subnet: bool = True) -> None:
+    """What the CNI agent programs for one remote node: neighbour, forwarding entry, route to its pods."""
+    mac = ip.tunnel_mac(tunnel.vni, peer)
+    with network_of(node), IPRoute() as route:
+        index = _index(route, tunnel.name)
+        route.neigh("replace", dst=ip.tunnel(peer), lladdr=mac, ifindex=index, state=0x80)
+        route.fdb("append", ifindex=index, lladdr=mac, dst=ip.underlay(peer))
+        if subnet:
+            route.route("replace", dst=ip.pod_cidr(peer), gateway=ip.tunnel(peer), oif=index, flags=["onlink"])
+
+
+def connect_host_gateway(node: int, peer: int) -> None:
+    """No overlay: the other node is the gateway to its pods."""
+    with network_of(node), IPRoute() as route:
+        route.route("replace", dst=ip.pod_cidr(peer), gateway=ip.underlay(peer), oif=_index(route, "eth0"))
+
+
+def add_pod(node: int, pod: int, address: str) -> None:
+    """A pod behind a cali* veth, wired as Calico does: /32 addresses, a link-local gateway, a fixed MAC."""
+    with network_of(node), IPRoute() as route:
+        route.link("add", ifname=POD_LINK, kind="veth", peer={"ifname": "eth0", "net_ns_pid": pod})
+        index = _up(route, POD_LINK, mtu=TUNNEL_MTU, address=POD_GATEWAY_MAC)
+        route.route("add", dst=address + "/32", oif=index, scope=253)
+    with network_of(pod):
+        _sysctl("ipv6/conf/all/disable_ipv6", "1")
+        with IPRoute() as route:
+            _up(route, "lo")
+            index = _up(route, "eth0", mtu=TUNNEL_MTU)
+            route.addr("add", index=index, address=address, prefixlen=32)
+            route.neigh("add", dst=POD_GATEWAY, lladdr=POD_GATEWAY_MAC, ifindex=index, state=0x80)
+            route.route("add", dst=POD_GATEWAY + "/32", oif=index, scope=253)
+            route.route("add", dst="default", gateway=POD_GATEWAY, oif=index)
+
+
+def add_pod_interfaces(switch: int, node: int, number: int, count: int) -> None:
+    """`count` more cali* interfaces; their far ends are parked in the switch's namespace."""
+    with network_of(node), IPRoute() as route:
+        for place in range(count):
+            peer = {"ifname": "pod%dx%d" % (number, place), "net_ns_pid": switch}
+            route.link("add", ifname="cali%011x" % (place + 1), kind="veth", peer=peer)
+            _up(route, "cali%011x" % (place + 1))
+
+
+def tx_off(node: int, devices: tuple[str, ...]) -> None:
+    with network_of(node):
+        for device in devices:
+            tx_checksum_off(device)

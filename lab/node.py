@@ -1,0 +1,63 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fill one scenario node: tunnels, rules, the files that a CNI leaves, offload switches."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from . import addresses as ip
+from . import links, rules_cni, rules_kube_proxy, rules_nftables_proxy
+from .ruleset import RuleSet, load_nft, restore
+from .scenarios import Scenario
+from .services import all_of
+
+
+def connect(scenario: Scenario, node: int, number: int, backend: int) -> None:
+    """Both ends of the node's way to the backend's pods."""
+    links.configure_node(node, number)
+    if not scenario.devices:
+        links.connect_host_gateway(node, ip.BACKEND_NUMBER)
+        links.connect_host_gateway(backend, number)
+    for place, name in enumerate(scenario.devices):
+        tunnel = links.TUNNELS[name]
+        links.add_tunnel(node, number, tunnel, scenario.udp_checksum)
+        # Pods are reached over the first device; the second one is what an earlier CNI has left.
+        links.connect_tunnel(node, tunnel, ip.BACKEND_NUMBER, subnet=place == 0)
+        links.connect_tunnel(backend, tunnel, number, subnet=place == 0)
+
+
+def load_rules(scenario: Scenario, node: int, number: int, backend: str, services: int) -> None:
+    """One transaction for each owner whose order of arrival matters."""
+    proxy = scenario.proxy
+    known = all_of(services)
+    if proxy.mode == "nftables":
+        cni = RuleSet()
+        rules_cni.write(cni, scenario.cni, number)
+        steps = [lambda: restore(node, backend, cni), lambda: load_nft(node, rules_nftables_proxy.text(proxy, known))]
+        for step in reversed(steps) if scenario.cni_after_proxy else steps:
+            step()
+        return
+    rules = RuleSet()
+    rules_kube_proxy.write(rules, proxy, known)
+    rules_cni.write(rules, scenario.cni, number)
+    restore(node, backend, rules)
+
+
+def write_files(scenario: Scenario, node: int, number: int) -> None:
+    """In the node's own /etc and /run."""
+    plugin = scenario.cni.plugin
+    root = "/proc/%d/root" % node
+    conflist = {"name": "k8s-pod-network", "cniVersion": "0.3.1", "plugins": [{"type": plugin}]}
+    _write(root + "/etc/cni/net.d/10-%s.conflist" % plugin, json.dumps(conflist))
+    if plugin == "flannel":
+        text = "FLANNEL_NETWORK=%s\nFLANNEL_SUBNET=10.244.%d.1/24\nFLANNEL_MTU=%d\nFLANNEL_IPMASQ=true\n"
+        _write(root + "/run/flannel/subnet.env", text % (ip.CLUSTER_CIDR, number, links.TUNNEL_MTU))
+
+
+def _write(path: str, text: str) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(text)

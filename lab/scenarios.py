@@ -1,0 +1,228 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nodes that a fleet can have, as data. Packets decide what is true; `udp` and `tcp` are what we expect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .errors import LabError
+from .rules_cni import Cni
+from .rules_kube_proxy import KubeProxy
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of node. `udp` and `tcp`: broken or ok, for a process on the node that asks a Service."""
+
+    name: str
+    description: str
+    udp: str
+    tcp: str
+    proxy: KubeProxy = KubeProxy()
+    cni: Cni = Cni("calico", "3.14.0")
+    devices: tuple[str, ...] = ("vxlan.calico",)
+    udp_checksum: bool = True
+    tx_checksum_off: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ("nft", "legacy")
+    cni_after_proxy: bool = False  # nftables mode: whose hook was registered last runs first
+
+
+CALICO_FIRST = Cni("calico", "3.28.0")
+FIXED = KubeProxy("1.28.3")
+FLANNEL = ("flannel.1",)
+
+SCENARIOS = (
+    Scenario("pre_fix_kube_proxy", "kube-proxy 1.18.5 never clears the mark", "broken", "broken"),
+    Scenario(
+        "fixed_kube_proxy",
+        "kube-proxy 1.20.15 clears the mark, and Calico appends its rules",
+        "ok",
+        "ok",
+        proxy=KubeProxy("1.20.15"),
+        cni=Cni("calico", "3.18.6", chain_insert_mode="append"),
+    ),
+    Scenario(
+        "fixed_kube_proxy_calico_first",
+        "kube-proxy 1.28.3 clears the mark, but Calico 3.28.0 masquerades before it can",
+        "broken",
+        "broken",
+        proxy=FIXED,
+        cni=CALICO_FIRST,
+    ),
+    Scenario(
+        "flannel_0_20_1",
+        "kube-proxy 1.25.4 clears the mark, but flannel 0.20.1 masquerades before it can",
+        "broken",
+        "broken",
+        proxy=KubeProxy("1.25.4"),
+        cni=Cni("flannel", "0.20.1"),
+        devices=FLANNEL,
+    ),
+    Scenario(
+        "custom_masquerade_bit",
+        "kube-proxy 1.18.5 with --iptables-masquerade-bit 27",
+        "broken",
+        "broken",
+        proxy=KubeProxy(masquerade_bit=27),
+    ),
+    Scenario(
+        "legacy_backend",
+        "kube-proxy 1.18.5, rules in the legacy backend",
+        "broken",
+        "broken",
+        backends=("legacy",),
+    ),
+    Scenario(
+        "offload_off",
+        "Felix 3.26.1 has turned TX checksumming of vxlan.calico off; its masquerade comes first",
+        "ok",
+        "ok",
+        proxy=KubeProxy("1.25.4"),
+        cni=Cni("calico", "3.26.1"),
+        tx_checksum_off=("vxlan.calico",),
+    ),
+    Scenario(
+        "calico_3_29_notrack",
+        "kube-proxy 1.18.5, and Calico 3.29.1 keeps the tunnel out of conntrack",
+        "ok",
+        "ok",
+        cni=Cni("calico", "3.29.1"),
+    ),
+    Scenario(
+        "noudpcsum",
+        "kube-proxy 1.18.5, the VXLAN device writes no outer checksum (needs an old kernel to fail)",
+        "ok",
+        "ok",
+        udp_checksum=False,
+    ),
+    Scenario(
+        "no_vxlan",
+        "kube-proxy 1.18.5 with flannel host-gw: no overlay at all",
+        "ok",
+        "ok",
+        cni=Cni("flannel", "0.12.0"),
+        devices=(),
+    ),
+    Scenario(
+        "pre_fix_without_random_fully",
+        "kube-proxy 1.18.5 whose iptables is older than 1.6.2: masquerades twice, keeps the port",
+        "ok",
+        "ok",
+        proxy=KubeProxy(random_fully=False),
+        cni=Cni("flannel", "0.12.0"),
+        devices=FLANNEL,
+    ),
+    Scenario(
+        "kube_proxy_1_17",
+        "kube-proxy 1.17.5 with flannel 0.12, marker in KUBE-SERVICES",
+        "broken",
+        "broken",
+        proxy=KubeProxy("1.17.5"),
+        cni=Cni("flannel", "0.12.0"),
+        devices=FLANNEL,
+    ),
+    Scenario(
+        "skew_old_then_new",
+        "kubelet 1.18.6 appended the new rules behind the one of an old kube-proxy",
+        "broken",
+        "broken",
+        proxy=KubeProxy("1.18.6", old_rule_left=True),
+        cni=Cni("flannel", "0.12.0"),
+        devices=FLANNEL,
+    ),
+    Scenario(
+        "flannel_0_21",
+        "kube-proxy 1.26.1 clears the mark, flannel 0.21.0 leaves marked packets to it",
+        "ok",
+        "ok",
+        proxy=KubeProxy("1.26.1"),
+        cni=Cni("flannel", "0.21.0"),
+        devices=FLANNEL,
+    ),
+    Scenario(
+        "flannel_0_21_custom_masquerade_bit",
+        "flannel 0.21.0 knows only mark 0x4000, kube-proxy 1.26.1 uses bit 27",
+        "broken",
+        "broken",
+        proxy=KubeProxy("1.26.1", masquerade_bit=27),
+        cni=Cni("flannel", "0.21.0"),
+        devices=FLANNEL,
+    ),
+    Scenario(
+        "calico_3_28_2",
+        "kube-proxy 1.28.3 clears the mark, Calico 3.28.2 masquerades after it",
+        "ok",
+        "ok",
+        proxy=FIXED,
+        cni=Cni("calico", "3.28.2"),
+    ),
+    Scenario(
+        "masquerade_all",
+        "kube-proxy 1.18.5 with --masquerade-all",
+        "broken",
+        "broken",
+        proxy=KubeProxy(masquerade_all=True, cluster_cidr=None),
+    ),
+    Scenario(
+        "no_cluster_cidr",
+        "kube-proxy 1.18.5 without a cluster CIDR does not mark traffic to a ClusterIP",
+        "ok",
+        "ok",
+        proxy=KubeProxy(cluster_cidr=None),
+    ),
+    Scenario(
+        "eth0_tx_off",
+        "kube-proxy 1.18.5; TX checksumming of eth0 turned off looks like a cure (DNS works) and is none",
+        "ok",
+        "broken",
+        tx_checksum_off=("eth0",),
+    ),
+    Scenario(
+        "two_vxlan_devices",
+        "a flannel.1 left over beside vxlan.calico; Calico 3.28.0 masquerades first",
+        "broken",
+        "broken",
+        proxy=FIXED,
+        cni=CALICO_FIRST,
+        devices=("vxlan.calico", "flannel.1"),
+    ),
+    Scenario(
+        "nft_kube_proxy",
+        "kube-proxy 1.31.2 in nftables mode, its hook registered after Calico's",
+        "ok",
+        "ok",
+        proxy=KubeProxy("1.31.2", mode="nftables"),
+        cni=Cni("calico", "3.28.2"),
+    ),
+    Scenario(
+        "nft_kube_proxy_calico_registered_last",
+        "kube-proxy 1.31.2 in nftables mode, Calico's hook registered after it runs first",
+        "broken",
+        "broken",
+        proxy=KubeProxy("1.31.2", mode="nftables"),
+        cni=Cni("calico", "3.28.2"),
+        cni_after_proxy=True,
+    ),
+)
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+DEFAULT_FLEET = tuple(scenario.name for scenario in SCENARIOS[:10])
+
+
+def get(name: str) -> Scenario:
+    if name not in BY_NAME:
+        raise LabError("no scenario %r: choose from %s" % (name, ", ".join(BY_NAME)))
+    return BY_NAME[name]
+
+
+def variants(names: tuple[str, ...], backend: Optional[str]) -> list[tuple[Scenario, str]]:
+    """(scenario, backend) pairs. `backend`: nft, legacy or both; a scenario bound to one backend keeps it."""
+    pairs = []
+    for name in names:
+        scenario = get(name)
+        wanted = ("nft", "legacy") if backend == "both" else (backend or "nft",)
+        fitting = [one for one in wanted if one in scenario.backends] or list(scenario.backends[:1])
+        pairs.extend((scenario, one) for one in fitting)
+    return pairs

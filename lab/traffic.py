@@ -1,0 +1,203 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Packets are the judge: ask the cluster DNS from each node, over UDP and over TCP, with fresh sockets.
+
+One thread serves all nodes: a socket belongs for good to the namespace in which it was opened, so each node costs a
+few setns calls and no process.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from . import addresses as ip
+from .namespaces import network_of
+from .state import State
+
+NAME = "kubernetes.default.svc.cluster.local"
+QUERIES = 3
+UDP_TIMEOUT = 1.0
+TCP_TIMEOUT = 3.0
+LATE = 0.9  # seconds; a lost first SYN is repeated after 1 s
+
+NETLINK_NETFILTER = 12
+_DELETE_ALL_CONNTRACK = (1 << 8) | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE
+_NLM_F_REQUEST_ACK = 1 | 4
+
+
+@dataclass
+class _Probe:
+    """One socket of one node."""
+
+    node: str
+    channel: socket.socket
+    kind: str
+    started: float
+    deadline: float
+    connect_s: Optional[float] = None
+    lost_syn: int = 0
+    ok: bool = False
+    received: bytes = field(default=b"")
+
+
+def query(identifier: int, name: str = NAME) -> bytes:
+    """A DNS question for an A record."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return struct.pack(">6H", identifier, 0x0100, 1, 0, 0, 0) + labels + struct.pack(">BHH", 0, 1, 1)
+
+
+def answered(question: bytes, answer: bytes) -> bool:
+    """The same identifier, a response without error, at least one record."""
+    if len(answer) < 12 or answer[:2] != question[:2]:
+        return False
+    _identifier, flags, _questions, records = struct.unpack(">4H", answer[:8])
+    return bool(flags & 0x8000) and flags & 0xF == 0 and records > 0
+
+
+def flush_conntrack() -> None:
+    """Forget earlier flows (what `conntrack -F` does), in the caller's network namespace."""
+    message = struct.pack("=IHHII", 20, _DELETE_ALL_CONNTRACK, _NLM_F_REQUEST_ACK, 1, 0) + struct.pack("=BBH", 0, 0, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as channel:
+        channel.bind((0, 0))
+        channel.send(message)
+        channel.recv(4096)
+
+
+def in_checksum_errors(pid: int) -> int:
+    """Udp InCsumErrors of a node: what a receiver of wrong outer checksums counts."""
+    with open("/proc/%d/net/snmp" % pid, encoding="ascii") as stream:
+        names, values = (line.split() for line in stream if line.startswith("Udp:"))
+    return int(values[names.index("InCsumErrors")])
+
+
+def ask(lab: State, nodes: Sequence[str] = (), service: str = ip.DNS_SERVICE, port: int = 53) -> dict[str, Any]:
+    """Ask from each node at the same time.
+
+    Returns {"nodes": {name: {"udp": {"asked", "answered", "result"}, "tcp": {"connect_s", "lost_syn", "ok", "result"}}},
+    "in_csum_errors": what the receiver counted meanwhile}. Results: ok, broken, or partial for UDP.
+    """
+    names = list(nodes) or lab.scenario_nodes()
+    pids = {name: lab.pid(name) for name in names}
+    backend = lab.pid("backend")
+    before = in_checksum_errors(backend)
+    probes: list[_Probe] = []
+    try:
+        for name in names:
+            probes.extend(_open(name, pids[name], (service, port)))
+        _run(probes)
+    finally:
+        for probe in probes:
+            probe.channel.close()
+    return {
+        "nodes": {name: _summary([probe for probe in probes if probe.node == name]) for name in names},
+        "in_csum_errors": in_checksum_errors(backend) - before,
+    }
+
+
+def _open(name: str, pid: int, service: tuple[str, int]) -> list[_Probe]:
+    probes = []
+    with network_of(pid):
+        flush_conntrack()
+        for kind in ["udp"] * QUERIES + ["tcp"]:
+            style = socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM
+            channel = socket.socket(socket.AF_INET, style | socket.SOCK_NONBLOCK)
+            now = time.monotonic()
+            probe = _Probe(name, channel, kind, now, now + (UDP_TIMEOUT if kind == "udp" else TCP_TIMEOUT))
+            probes.append(probe)
+            error = channel.connect_ex(service)
+            if error and kind == "udp":
+                probe.deadline = now
+            if kind == "udp" and not error:
+                channel.send(query(_identifier(channel)))
+    return probes
+
+
+def _identifier(channel: socket.socket) -> int:
+    """The local port: different for each socket of a node."""
+    port: int = channel.getsockname()[1]
+    return port
+
+
+def _run(probes: Sequence[_Probe]) -> None:
+    with selectors.DefaultSelector() as selector:
+        for probe in probes:
+            selector.register(probe.channel, _events(probe), probe)
+        waiting = list(probes)
+        while waiting:
+            now = time.monotonic()
+            for key, _events_seen in selector.select(max(0.0, min(probe.deadline for probe in waiting) - now)):
+                if _advance(key.data):
+                    selector.modify(key.fileobj, selectors.EVENT_READ, key.data)
+                else:
+                    selector.unregister(key.fileobj)
+                    waiting.remove(key.data)
+            now = time.monotonic()
+            for probe in [probe for probe in waiting if probe.deadline <= now]:
+                selector.unregister(probe.channel)
+                waiting.remove(probe)
+
+
+def _events(probe: _Probe) -> int:
+    return selectors.EVENT_READ if probe.kind == "udp" else selectors.EVENT_WRITE
+
+
+def _advance(probe: _Probe) -> bool:
+    """Something happened on the socket; True when more is to come."""
+    try:
+        if probe.kind == "udp":
+            probe.ok = answered(query(_identifier(probe.channel)), probe.channel.recv(4096))
+            return False
+        if probe.connect_s is None:
+            return _connected(probe)
+        data = probe.channel.recv(4096)
+    except OSError:
+        return False  # refused or unreachable: no answer
+    probe.received += data
+    probe.ok = answered(query(_identifier(probe.channel)), probe.received[2:])
+    return bool(data) and not probe.ok
+
+
+def _connected(probe: _Probe) -> bool:
+    error = probe.channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, os.strerror(error))
+    probe.connect_s = time.monotonic() - probe.started
+    probe.lost_syn = _retransmits(probe.channel)
+    question = query(_identifier(probe.channel))
+    probe.channel.send(struct.pack(">H", len(question)) + question)
+    return True
+
+
+def _retransmits(channel: socket.socket) -> int:
+    """tcpi_total_retrans right after connect: the SYNs that were lost. Says it where a busy machine blurs the time."""
+    info = channel.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    count: int = struct.unpack_from("=I", info, 100)[0]
+    return count
+
+
+def _summary(probes: Sequence[_Probe]) -> dict[str, Any]:
+    udp = [probe for probe in probes if probe.kind == "udp"]
+    tcp = next(probe for probe in probes if probe.kind == "tcp")
+    count = sum(probe.ok for probe in udp)
+    good = tcp.ok and not tcp.lost_syn
+    return {
+        "udp": {
+            "asked": len(udp),
+            "answered": count,
+            "result": "ok" if count == len(udp) else "partial" if count else "broken",
+        },
+        "tcp": {
+            "connect_s": None if tcp.connect_s is None else round(tcp.connect_s, 4),
+            "lost_syn": tcp.lost_syn,
+            "ok": good,
+            "result": "ok" if good else "broken",
+        },
+    }
