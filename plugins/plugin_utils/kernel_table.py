@@ -22,7 +22,7 @@ FIX_POSTED = datetime.date(2020, 4, 21)
 # From this month on a changelog that is complete must mention the fix, if the vendor took it.
 FIX_IN_STABLE = datetime.date(2020, 5, 14)
 
-MAINLINE_FIXED = "5.7rc5"
+MAINLINE_FIXED = "5.7-rc5"
 # First fixed release of the stable branches that received the fix (their announcement mails).
 STABLE_FIXED = {"4.14": "4.14.181", "4.19": "4.19.123", "5.4": "5.4.41", "5.6": "5.6.13"}
 
@@ -192,6 +192,13 @@ VENDOR_ROWS = (
         affected="<=2008.2.0.42",
         source="kernel.spec changelog up to 4.19.90-2008.2.0.0042, which lacks the entry",
         hint="later builds were not seen",
+    ),
+    VendorRow(
+        vendor="openEuler 20.09",
+        release=r"^4\.19\.(?:12[6-9]|1[3-9]\d)-.*\.oe1",
+        build=r"^(4\.19\.\d+)-",
+        upstream=True,
+        source="kernel.spec, which merges upstream 4.19.123 as a whole",
     ),
     VendorRow(
         vendor="TencentOS 4.14",

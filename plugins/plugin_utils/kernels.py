@@ -166,7 +166,7 @@ def _stable(number: Version, evidence: str) -> _Finding:
     if number >= Version(table.MAINLINE_FIXED):
         return _Finding("fixed", f"every kernel since {table.MAINLINE_FIXED} has the fix", evidence, table.MAINLINE_FIXED)
     branch = f"{number.major}.{number.minor}"
-    first = table.STABLE_FIXED.get(branch)
+    first = table.MAINLINE_FIXED if branch == "5.7" else table.STABLE_FIXED.get(branch)
     if first is None:
         return _Finding("affected", f"upstream never fixed the {branch} branch", evidence)
     if number >= Version(first):
