@@ -1,0 +1,115 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sends the probe over one connection and parses its transcript. No Python on the node, nothing written there."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import transcript
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import SUBSETS
+
+ARGUMENTS: dict[str, Any] = {
+    "reader": {"type": "str", "choices": ["shell", "python"], "default": "shell"},
+    "gather_subset": {
+        "type": "list",
+        "elements": "str",
+        "choices": list(SUBSETS),
+        "default": ["all"],
+    },
+    "changelog": {"type": "bool", "default": False},
+    "transcript": {"type": "path"},
+}
+PROBE = Path(transcript.__file__).with_name("probe.sh")
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+    # Nothing connects before the probe does: a saved transcript needs no node.
+    _requires_connection = False
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validated, options = self.validate_argument_spec(ARGUMENTS)
+        if options["transcript"]:
+            text = self._saved(options["transcript"])
+        elif options["reader"] == "python":
+            return self._python(result, options, task_vars)
+        else:
+            text = self._collect(options)
+        try:
+            node = transcript.parse(text)
+        except ValueError as error:
+            raise AnsibleActionFail(str(error)) from error
+        return {**result, "changed": False, "node": node}
+
+    def _saved(self, path: str) -> str:
+        found = self._loader.path_dwim(path)
+        try:
+            return Path(found).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}") from error
+
+    def _python(
+        self, result: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        arguments = {key: value for key, value in options.items() if key != "transcript"}
+        answer = self._execute_module(
+            module_name="kubenet.vxlan_offload.node_info",
+            module_args=arguments,
+            task_vars=task_vars,
+        )
+        return {**result, **answer}
+
+    def _collect(self, options: dict[str, Any]) -> str:
+        if self._connection.transport in ("winrm", "psrp", "network_cli", "netconf", "httpapi"):
+            raise AnsibleActionFail(
+                f"connection {self._connection.transport} has no POSIX shell: node_info is for Linux nodes"
+            )
+        answer = self._send(script(options))
+        if "vxlan-offload-probe" not in answer["stdout"]:
+            raise AnsibleActionFail(_no_answer(answer))
+        return str(answer["stdout"])
+
+    def _send(self, text: str) -> dict[str, Any]:
+        """By standard input: no quoting by the login shell, nothing in the process list or sudo's log.
+
+        As an argument only where that cannot be: a connection without pipelining, become that needs a terminal (su).
+        """
+        executable = self._play_context.executable or "/bin/sh"
+        become = self._connection.become
+        terminal = bool(become) and getattr(become, "require_tty", False)
+        answer: dict[str, Any] = {"stdout": "", "stderr": ""}
+        if getattr(self._connection, "has_pipelining", False) and not terminal:
+            answer = self._low_level_execute_command(
+                "exec /bin/sh", in_data=text.encode(), executable=executable
+            )
+            if "tty" not in answer["stderr"] + answer["stdout"][:200]:
+                return answer
+        return self._low_level_execute_command(
+            f"exec /bin/sh -c {shlex.quote(text)}", executable=executable
+        )
+
+
+def script(options: dict[str, Any]) -> str:
+    """The probe with its settings before it. Values are from closed lists, so they need no quoting beyond the quotes."""
+    subset = " ".join(options["gather_subset"])
+    changelog = int(options["changelog"])
+    return f"subset='{subset}' changelog={changelog}\n{PROBE.read_text(encoding='utf-8')}"
+
+
+def _no_answer(answer: dict[str, Any]) -> str:
+    lines = (answer["stderr"] or answer["stdout"]).strip().splitlines()
+    code = answer.get("rc", "?")
+    said = lines[-1].strip() if lines else f"it printed nothing, return code {code}"
+    return f"the probe did not run on the node: {said}; check that `ansible -m raw -a id` works with the same become settings"

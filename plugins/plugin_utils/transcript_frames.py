@@ -1,0 +1,117 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Framing of a probe transcript: which section has which lines and which return code.
+
+Every frame line starts with a random word of the first line, so that nothing that a node prints can pass for a frame.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+HEADER = re.compile(r"vxlan-offload-probe (\d+) ([0-9a-zA-Z-]{8,})$")
+NEEDS_ROOT = re.compile(r"permission denied|not permitted|must be root", re.IGNORECASE)
+
+
+class Section(NamedTuple):
+    name: str
+    args: str
+    lines: tuple[str, ...]
+    code: int | None  # None: the transcript ends inside this section
+    cut: bool  # the probe stopped at its size limit: the last line may be half a line
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+    def reason(self) -> str:
+        """Why this section has no usable content, and what to do."""
+        if self.code is None:
+            return f"transcript ends inside {self.name}: collect it again"
+        text = next((line for line in self.lines if line.strip() and line[0] != "#"), "")
+        if NEEDS_ROOT.search(text):
+            return "needs root: run with become"
+        if self.code == 127:
+            return f"{text or self.name + ': not found'}: install it on the node"
+        return text or f"{self.name} ended with return code {self.code}"
+
+
+class Transcript(NamedTuple):
+    sections: tuple[Section, ...]
+    cuts: tuple[tuple[str, ...], ...]  # ("nft", "nat", "CHAIN"): not or not wholly read, limit of the probe
+    complete: bool
+
+    def find(self, name: str, args: str | None = None) -> Section | None:
+        for section in self.sections:
+            if section.name == name and args in (None, section.args):
+                return section
+        return None
+
+    def all(self, name: str) -> list[Section]:
+        return [section for section in self.sections if section.name == name]
+
+    def missing(self, name: str) -> str:
+        """The reason for a section that is not there."""
+        if not self.complete:
+            return f"transcript ends before {name}: collect it again"
+        return f"the probe has no section {name}: collect again with the probe.sh of this version"
+
+
+def frames(text: str) -> Transcript:
+    """Split a transcript into sections. ValueError: this is none, or one of another version."""
+    lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
+    start, nonce = _header(lines)
+    sections: list[Section] = []
+    cuts: list[tuple[str, ...]] = []
+    current: _Open | None = None
+    for line in lines[start:]:
+        words = line.split(" ")
+        if words[0] != nonce:
+            if current:
+                current.lines.append(line)
+            continue
+        verb = words[1] if len(words) > 1 else ""
+        if verb == "complete":
+            return Transcript((*sections, *_unfinished(current)), tuple(cuts), current is None)
+        if verb == "begin" and len(words) > 2:
+            sections += _unfinished(current)
+            current = _Open(words[2], " ".join(words[3:]))
+        elif verb == "cut":
+            if current:
+                current.cut = True
+            cuts.append(tuple(words[2:]))
+        elif verb == "end" and current and re.fullmatch(r"\d+", words[-1]):
+            sections.append(current.close(int(words[-1])))
+            current = None
+    return Transcript((*sections, *_unfinished(current)), tuple(cuts), False)
+
+
+class _Open:
+    def __init__(self, name: str, args: str) -> None:
+        self.name = name
+        self.args = args
+        self.lines: list[str] = []
+        self.cut = False
+
+    def close(self, code: int | None) -> Section:
+        return Section(self.name, self.args, tuple(self.lines), code, self.cut)
+
+
+def _unfinished(current: _Open | None) -> list[Section]:
+    return [current.close(None)] if current else []
+
+
+def _header(lines: list[str]) -> tuple[int, str]:
+    for number, line in enumerate(lines):
+        match = HEADER.match(line)
+        if match and match[1] != "1":
+            raise ValueError(
+                f"transcript of probe version {match[1]}, this collection reads version 1: use probe.sh and collection of the same release"
+            )
+        if match:
+            return number + 1, match[2]
+    raise ValueError(
+        "no probe transcript: no line 'vxlan-offload-probe 1 ...'; collect one with: sudo sh < probe.sh > node.txt"
+    )

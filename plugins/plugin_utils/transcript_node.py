@@ -1,0 +1,200 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kube-proxy, CNI, sysctls, counters and our own traces on the node, from a transcript."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import (
+    Applied,
+    Cni,
+    Counters,
+    KubeProxy,
+    Sysctl,
+)
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_frames import (
+    Section,
+    Transcript,
+)
+
+MODES = ("iptables", "ipvs", "nftables", "userspace")
+CNI_NAMES = {
+    "antrea": "antrea",
+    "calico": "calico",
+    "canal": "canal",
+    "cilium-cni": "cilium",
+    "flannel": "flannel",
+    "kube-ovn": "kube-ovn",
+    "kube-router": "kube-router",
+    "multus": "multus",
+    "weave-net": "weave",
+}
+SYSCTLS = (
+    "net.core.txrehash",
+    "net.ipv4.conf.all.rp_filter",
+    "net.netfilter.nf_conntrack_udp_timeout",
+)
+
+
+def kube_proxy(transcript: Transcript, root: bool) -> KubeProxy:
+    metrics = transcript.find("metrics")
+    if metrics and metrics.ok:
+        answer = _from_metrics(metrics)
+        if answer:
+            return answer
+    process = next((one for one in transcript.all("process") if one.args == "kube-proxy"), None)
+    process = process or transcript.find("process")
+    if process and process.ok:
+        return _from_process(process, transcript.find("process_config"))
+    if not transcript.complete and transcript.find("cni_files") is None:
+        return {"unknown": "transcript ends inside kube_proxy: collect it again"}
+    if not root:
+        return {
+            "unknown": "needs root: port 10249 does not answer, and only root sees the processes' command lines; run with become"
+        }
+    return _facts("port 10249 and the process list", running=False)
+
+
+def _facts(source: str, running: bool | None) -> KubeProxy:
+    return {
+        "source": source,
+        "running": running,
+        "mode": None,
+        "version": None,
+        "masquerade_bit": None,
+        "masquerade_all": None,
+        "cluster_cidr": None,
+    }
+
+
+def _from_metrics(section: Section) -> KubeProxy | None:
+    text = "\n".join(section.lines)
+    parts = dict(re.findall(r"^url (\w+)\n((?:(?!url ).*\n?)*)", text, re.MULTILINE))
+    mode = parts.get("proxyMode", "").strip()
+    version = re.search(r'git_version="v?([^"]+)"', parts.get("metrics", ""))
+    config = _configz(parts.get("configz", ""))
+    mode = mode if mode in MODES else str(config.get("mode", ""))
+    if mode not in MODES and not version:
+        return None
+    facts = _facts(f"{section.args}:10249", running=True)
+    facts["mode"] = mode if mode in MODES else None
+    facts["version"] = version[1] if version else None
+    rules = config.get("nftables" if mode == "nftables" else "iptables")
+    rules = rules if isinstance(rules, dict) else {}
+    bit = rules.get("masqueradeBit")
+    everything = rules.get("masqueradeAll")
+    cidr = config.get("clusterCIDR")
+    facts["masquerade_bit"] = bit if isinstance(bit, int) else None
+    facts["masquerade_all"] = everything if isinstance(everything, bool) else None
+    facts["cluster_cidr"] = cidr if isinstance(cidr, str) else None
+    return facts
+
+
+def _configz(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    inner = value.get("kubeproxy.config.k8s.io") if isinstance(value, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _from_process(section: Section, config: Section | None) -> KubeProxy:
+    """Command line options win over the file only where kube-proxy has no --config (it ignores them otherwise)."""
+    facts = _facts(f"process {section.args}", running=True)
+    command = " ".join(section.lines)
+    if section.args != "kube-proxy" and "kube-proxy" not in command:
+        facts["running"] = None  # one binary for many parts: nothing shows whether its kube-proxy runs
+    values = dict(re.findall(r"--([a-z-]+)[= ]([^- ]\S*)", command))
+    if "--masquerade-all" in command:
+        values.setdefault("masquerade-all", "true")
+    names = {
+        "mode": "proxy-mode",
+        "clusterCIDR": "cluster-cidr",
+        "masqueradeBit": "iptables-masquerade-bit",
+        "masqueradeAll": "masquerade-all",
+    }
+    if config and config.ok:
+        facts["source"] += " and its configuration file"
+        for line in config.lines:
+            match = re.match(r"""\s*"?(\w+)"?:\s*["']?([^"',]*)""", line)
+            if match and match[1] in names:
+                values.setdefault(names[match[1]], match[2].strip())
+    mode = values.get("proxy-mode")
+    facts["mode"] = mode if mode in MODES else None
+    bit = values.get("iptables-masquerade-bit", "")
+    facts["masquerade_bit"] = int(bit) if bit.isdigit() else None
+    facts["masquerade_all"] = {"true": True, "false": False}.get(values.get("masquerade-all", ""))
+    facts["cluster_cidr"] = values.get("cluster-cidr")
+    return facts
+
+
+def cni(transcript: Transcript) -> Cni:
+    section = transcript.find("cni_files")
+    if section is None or section.code is None:
+        return {"unknown": section.reason() if section else transcript.missing("cni_files")}
+    text = "\n".join(section.lines)
+    if "ermission denied" in text:
+        return {"unknown": "needs root: run with become"}
+    values = re.findall(r'"(?:type|name)"\s*:\s*"([^"]*)"', text)
+    names = {CNI_NAMES[value] for value in values if value in CNI_NAMES}
+    flannel = _text(transcript, "flannel")
+    network = re.search(r"^FLANNEL_NETWORK=(\S+)", flannel, re.MULTILINE)
+    if network and "calico" in names:
+        names.add("canal")
+    version = re.search(r"\bv?(\d+\.\d+\.\d\S*)", _text(transcript, "calico"))
+    return {
+        "source": "/etc/cni/net.d, /opt/cni/bin, /run/flannel/subnet.env",
+        "names": sorted(names),
+        "calico_version": version[1] if version else "",
+        "flannel_version": "",
+        "flannel_network": network[1] if network else "",
+    }
+
+
+def _text(transcript: Transcript, name: str) -> str:
+    section = transcript.find(name)
+    return "\n".join(section.lines) if section and section.ok else ""
+
+
+def sysctl(transcript: Transcript) -> Sysctl:
+    section = transcript.find("sysctl")
+    if section is None or not section.ok:
+        return {"unknown": section.reason() if section else transcript.missing("sysctl")}
+    pairs = (line.partition(" ") for line in section.lines)
+    found = {key.replace("/", "."): value.strip() for key, _space, value in pairs}
+    return {"source": "/proc/sys", "values": {name: found.get(name) for name in SYSCTLS}}
+
+
+def counters(transcript: Transcript) -> Counters:
+    section = transcript.find("snmp")
+    if section is None or not section.ok:
+        return {"unknown": section.reason() if section else transcript.missing("snmp")}
+    rows = [line.split() for line in section.lines if line.startswith("Udp:")]
+    values = dict(zip(rows[0], rows[1])) if len(rows) == 2 else {}
+    errors = values.get("InCsumErrors", "")
+    return {
+        "source": "/proc/net/snmp",
+        "udp_in_csum_errors": int(errors) if errors.isdigit() else None,
+    }
+
+
+def applied(transcript: Transcript) -> Applied:
+    section = transcript.find("applied")
+    if section is None or not section.ok:
+        return {"unknown": section.reason() if section else transcript.missing("applied")}
+    if "unreadable" in section.lines:
+        return {"unknown": "needs root: run with become"}
+    text = "\n".join(line[7:] for line in section.lines if line.startswith("record "))
+    try:
+        record = json.loads(text) if text else None
+    except ValueError:
+        return {"unknown": "/var/lib/vxlan-offload/record.json is no JSON: look at it"}
+    if record is not None and not isinstance(record, dict):
+        return {"unknown": "/var/lib/vxlan-offload/record.json is no JSON object: look at it"}
+    units = sorted(line[5:] for line in section.lines if line.startswith("unit "))
+    return {"source": "/var/lib/vxlan-offload", "record": record, "units": units}
