@@ -1,0 +1,47 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+# Sourced by .ci/run: runs a step, keeps its log and counts. A step that runs pytest counts as pytest's cases.
+
+passed=0 failed=0 skipped=0 started=$SECONDS broken=
+
+# count LOG WORD: the number before WORD in the last summary line of pytest, 0 without one.
+count() {
+  grep -E '^(=+ )?[0-9]+ (passed|failed|error|skipped).* in [0-9.]+s' "$1" | tail -n 1 |
+    grep -oE "[0-9]+ $2" | grep -oE '[0-9]+' || echo 0
+}
+
+tally() {
+  local step=$1 log=$CI_LOGS/$1.log begun=$SECONDS code=0 good bad
+  timeout -k 30 "${CI_STEP_SECONDS:-1200}" tests/ci/step.sh "$step" > "$log" 2>&1 < /dev/null || code=$?
+  good=$(count "$log" passed)
+  bad=$(($(count "$log" failed) + $(count "$log" error)))
+  skipped=$((skipped + $(count "$log" skipped)))
+  [ "$good" != 0 ] || [ "$code" != 0 ] || good=1
+  [ "$bad" != 0 ] || [ "$code" = 0 ] || bad=1
+  case $code in
+    0) verdict=ok ;;
+    77) verdict=skipped bad=0 skipped=$((skipped + 1)) ;;
+    124 | 137) verdict='TIMED OUT' broken="$broken $step" ;;
+    *) verdict=FAILED broken="$broken $step" ;;
+  esac
+  passed=$((passed + good)) failed=$((failed + bad))
+  printf '%-14s %-9s %4d s  %s\n' "$step" "$verdict" $((SECONDS - begun)) "$(note "$code" "$good" "$log")"
+  [ "$code" = 0 ] || [ "$code" = 77 ] || { echo "--- last lines of $log"; tail -n 60 "$log"; echo "---"; }
+}
+
+# What is worth saying beside the verdict: how many cases, or why a leg did not run.
+note() {
+  case $1 in
+    77) tail -n 1 "$3" ;;
+    *) [ "$2" -lt 2 ] || echo "$2 cases" ;;
+  esac
+}
+
+tally_end() {
+  [ -z "$broken" ] || echo "failed:$broken (one again: tests/ci/step.sh NAME)"
+  [ "$skipped" = 0 ] || echo "$skipped skipped, see above"
+  printf '%d passed, %d failed in %d s\n' "$passed" "$failed" $((SECONDS - started))
+  [ "$failed" = 0 ] && [ -z "$broken" ]
+}
