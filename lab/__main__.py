@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m lab up|down|status|exec|traffic|inventory."""
+"""python -m lab up|down|status|exec|traffic|throughput|inventory|scenarios."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import Any, Optional
 
-from . import holder, inventory, scenarios, state, topology, traffic
+from . import holder, inventory, scenarios, state, throughput, topology, traffic
 from .errors import LabError
 from .ruleset import enter
 
@@ -29,15 +29,20 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--services", type=int, default=0, metavar="N", help="N more Services of three endpoints (11 rules each)")
     up.add_argument("--interfaces", type=int, default=0, metavar="N", help="N cali* interfaces on each node")
     up.add_argument("--no-python", action="store_true", help="nodes on which no Python can be found")
+    up.add_argument("--no-kube-proxy-api", action="store_true", help="nothing answers on 127.0.0.1:10249")
     up.add_argument("--python", default="/usr/bin/python3", help="ansible_python_interpreter of the nodes")
     _command(commands, "down", "remove a lab")
     _command(commands, "status", "what runs")
     run = _command(commands, "exec", "run a command in a node")
     run.add_argument("node")
-    run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD")
+    run.epilog = "the command follows after --; without one: a shell"
     ask = _command(commands, "traffic", "ask the cluster DNS from the nodes")
     ask.add_argument("node", nargs="*")
     ask.add_argument("--json", action="store_true")
+    speed = _command(commands, "throughput", "one TCP stream from a node to the pod, by iperf3")
+    speed.add_argument("node")
+    speed.add_argument("--seconds", type=int, default=2)
+    speed.add_argument("--json", action="store_true")
     hosts = _command(commands, "inventory", "print the Ansible inventory")
     hosts.add_argument("--with-backend", action="store_true", help="the receiving node too, in group receiver")
     hosts.add_argument("--path", action="store_true", help="print where the written one is instead")
@@ -60,6 +65,7 @@ def up(arguments: argparse.Namespace) -> int:
         services=arguments.services,
         interfaces=arguments.interfaces,
         hide_python=arguments.no_python,
+        kube_proxy_api=not arguments.no_kube_proxy_api,
         python=arguments.python,
     )
     lab = topology.up(arguments.name, options)
@@ -84,8 +90,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 def execute(arguments: argparse.Namespace) -> int:
     lab = state.require(arguments.name)
-    argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
-    command = enter(lab.pid(arguments.node)) + (argv or ["/bin/sh"])
+    command = enter(lab.pid(arguments.node)) + (arguments.argv or ["/bin/sh"])
     os.execvp(command[0], command)
 
 
@@ -113,6 +118,15 @@ def ask(arguments: argparse.Namespace) -> int:
     return 0 if served else 2
 
 
+def speed(arguments: argparse.Namespace) -> int:
+    result = throughput.measure(state.require(arguments.name), arguments.node, arguments.seconds)
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        print("%s: %.2f Gbit/s over %d s" % (arguments.node, result["gbit_per_s"], result["seconds"]))
+    return 0
+
+
 def hosts(arguments: argparse.Namespace) -> int:
     lab = state.require(arguments.name)
     if arguments.path:
@@ -134,6 +148,7 @@ COMMANDS = {
     "status": status,
     "exec": execute,
     "traffic": ask,
+    "throughput": speed,
     "inventory": hosts,
     "scenarios": list_scenarios,
 }
@@ -147,7 +162,10 @@ def _interrupted(number: int, _frame: Any) -> None:
 
 
 def main(argv: Optional[list[str]] = None) -> int:
-    arguments = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    cut = words.index("--") if "--" in words else len(words)
+    arguments = parser().parse_args(words[:cut])
+    arguments.argv = words[cut + 1 :]
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, _interrupted)
     try:

@@ -4,7 +4,7 @@
 """The small process that keeps a node's namespaces alive, and how to know it again.
 
 A process is known by pid, start time and the inode of its network namespace; a pid alone may belong to
-somebody else by the time the lab is removed. Its argv carries the lab's token, so that a holder whose pid
+somebody else by the time the lab is removed. Its command line carries the lab's token, so that a holder whose pid
 was never written down (the builder was killed in between) is found as well.
 """
 
@@ -94,14 +94,14 @@ def processes() -> Iterator[int]:
 
 
 def find_marked(prefix: str) -> Iterator[int]:
-    """Processes whose argv[0] starts with `prefix` (a lab's token)."""
+    """Processes with an argument that starts with `prefix` (a lab's token)."""
     for pid in processes():
         try:
             with open("/proc/%d/cmdline" % pid, "rb") as cmdline:
-                first = cmdline.read().split(b"\0", 1)[0]
+                arguments = cmdline.read().split(b"\0")
         except OSError:
             continue
-        if first.startswith(prefix.encode()):
+        if pid != os.getpid() and any(argument.startswith(prefix.encode()) for argument in arguments):
             yield pid
 
 

@@ -60,7 +60,8 @@ def _overlay(path: str, store: str) -> None:
 
 def _hide_python() -> None:
     found = {os.path.realpath(sys.executable)}
-    for place in PYTHON_PLACES:
+    # The controller's PATH reaches the node through a local connection.
+    for place in (*PYTHON_PLACES, *os.environ.get("PATH", "").split(":")):
         found.update(os.path.realpath(path) for path in glob.glob(place + "/*python*"))
     for path in sorted(found):
         if os.path.isfile(path):

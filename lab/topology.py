@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import addresses as ip
-from . import dns, holder, inventory, links, mounts, node, scenarios, state
+from . import dns, holder, inventory, kube_proxy_api, links, mounts, node, scenarios, state
 from . import namespaces as ns
 from .errors import LabError
 from .state import State
@@ -39,6 +39,7 @@ class Options:
     services: int = 0
     interfaces: int = 0
     hide_python: bool = False
+    kube_proxy_api: bool = True
     python: str = "/usr/bin/python3"
 
 
@@ -91,6 +92,8 @@ def up(name: str, options: Options) -> State:
         _start_holders(lab, options)
         _build_underlay(lab)
         _fill_nodes(lab, options)
+        if options.kube_proxy_api:
+            lab.servers["kube_proxy_api"] = holder.identify(kube_proxy_api.start(lab))
         inventory.write(lab)
         lab.data["complete"] = True
         lab.save()

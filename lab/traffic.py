@@ -26,7 +26,6 @@ NAME = "kubernetes.default.svc.cluster.local"
 QUERIES = 3
 UDP_TIMEOUT = 1.0
 TCP_TIMEOUT = 3.0
-LATE = 0.9  # seconds; a lost first SYN is repeated after 1 s
 
 NETLINK_NETFILTER = 12
 _DELETE_ALL_CONNTRACK = (1 << 8) | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE
@@ -130,19 +129,22 @@ def _run(probes: Sequence[_Probe]) -> None:
     with selectors.DefaultSelector() as selector:
         for probe in probes:
             selector.register(probe.channel, _events(probe), probe)
-        waiting = list(probes)
-        while waiting:
-            now = time.monotonic()
-            for key, _events_seen in selector.select(max(0.0, min(probe.deadline for probe in waiting) - now)):
+        while selector.get_map():
+            next_deadline = min(key.data.deadline for key in selector.get_map().values())
+            for key, _seen in selector.select(max(0.0, next_deadline - time.monotonic())):
                 if _advance(key.data):
                     selector.modify(key.fileobj, selectors.EVENT_READ, key.data)
                 else:
-                    selector.unregister(key.fileobj)
-                    waiting.remove(key.data)
+                    _finish(selector, key.data)
             now = time.monotonic()
-            for probe in [probe for probe in waiting if probe.deadline <= now]:
-                selector.unregister(probe.channel)
-                waiting.remove(probe)
+            for probe in [key.data for key in selector.get_map().values() if key.data.deadline <= now]:
+                _finish(selector, probe)
+
+
+def _finish(selector: selectors.BaseSelector, probe: _Probe) -> None:
+    """Closed at once: dnsmasq serves 20 TCP clients at a time, and the others would wait."""
+    selector.unregister(probe.channel)
+    probe.channel.close()
 
 
 def _events(probe: _Probe) -> int:
