@@ -16,7 +16,7 @@ import os
 import re
 import socket
 import struct
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
 Flow = NamedTuple("Flow", [("protocol", str), ("src", str), ("sport", int), ("dst", str), ("dport", int)])
 Entry = NamedTuple("Entry", [("original", Flow), ("reply", Flow)])
@@ -50,7 +50,7 @@ def _attributes(data: bytes) -> Iterator[Tuple[int, bytes]]:
         if size < 4:
             return
         yield kind & 0x3FFF, data[4:size]
-        data = data[(size + 3) & ~3:]
+        data = data[(size + 3) & ~3 :]
 
 
 def _family(flow: Flow) -> int:
@@ -61,14 +61,18 @@ def build_request(direction: str, flow: Flow) -> bytes:
     """The IPCTNL_MSG_CT_GET message that asks for the one connection with this tuple."""
     family = _family(flow)
     src_kind, dst_kind = (3, 4) if family == socket.AF_INET6 else (1, 2)
-    addresses = (_attribute(src_kind, socket.inet_pton(family, flow.src))
-                 + _attribute(dst_kind, socket.inet_pton(family, flow.dst)))
-    protocol = (_attribute(PROTO_NUM, struct.pack("B", PROTOCOLS[flow.protocol]))
-                + _attribute(PROTO_SPORT, struct.pack("!H", flow.sport))
-                + _attribute(PROTO_DPORT, struct.pack("!H", flow.dport)))
-    wanted = _attribute(NLA_F_NESTED | DIRECTIONS[direction],
-                        _attribute(NLA_F_NESTED | TUPLE_IP, addresses)
-                        + _attribute(NLA_F_NESTED | TUPLE_PROTO, protocol))
+    addresses = _attribute(src_kind, socket.inet_pton(family, flow.src)) + _attribute(
+        dst_kind, socket.inet_pton(family, flow.dst)
+    )
+    protocol = (
+        _attribute(PROTO_NUM, struct.pack("B", PROTOCOLS[flow.protocol]))
+        + _attribute(PROTO_SPORT, struct.pack("!H", flow.sport))
+        + _attribute(PROTO_DPORT, struct.pack("!H", flow.dport))
+    )
+    wanted = _attribute(
+        NLA_F_NESTED | DIRECTIONS[direction],
+        _attribute(NLA_F_NESTED | TUPLE_IP, addresses) + _attribute(NLA_F_NESTED | TUPLE_PROTO, protocol),
+    )
     body = struct.pack("=BBH", family, 0, 0) + wanted
     return struct.pack("=IHHII", 16 + len(body), CT_GET, NLM_F_REQUEST, 1, 0) + body
 
@@ -80,9 +84,13 @@ def _read_flow(data: bytes) -> Flow:
     family, kinds = (socket.AF_INET6, (3, 4)) if 3 in addresses else (socket.AF_INET, (1, 2))
     names = {number: name for name, number in PROTOCOLS.items()}
     number = protocol[PROTO_NUM][0]
-    return Flow(names.get(number, str(number)),
-                socket.inet_ntop(family, addresses[kinds[0]]), struct.unpack("!H", protocol[PROTO_SPORT])[0],
-                socket.inet_ntop(family, addresses[kinds[1]]), struct.unpack("!H", protocol[PROTO_DPORT])[0])
+    return Flow(
+        names.get(number, str(number)),
+        socket.inet_ntop(family, addresses[kinds[0]]),
+        struct.unpack("!H", protocol[PROTO_SPORT])[0],
+        socket.inet_ntop(family, addresses[kinds[1]]),
+        struct.unpack("!H", protocol[PROTO_DPORT])[0],
+    )
 
 
 def read_response(data: bytes) -> Optional[Entry]:
@@ -116,8 +124,10 @@ def parse_table(text: str) -> Dict[Tuple[str, Flow], Entry]:
         tuples = pattern.findall(line)
         if len(words) < 3 or words[2] not in PROTOCOLS or len(tuples) != 2:
             continue
-        flows = [Flow(words[2], _canonical(src), int(sport), _canonical(dst), int(dport))
-                 for src, dst, sport, dport in tuples]
+        flows = [
+            Flow(words[2], _canonical(src), int(sport), _canonical(dst), int(dport))
+            for src, dst, sport, dport in tuples
+        ]
         entry = Entry(flows[0], flows[1])
         table["original", entry.original] = table["reply", entry.reply] = entry
     return table
@@ -137,7 +147,7 @@ def _find_in_proc(path: str) -> Find:
 
 
 def netlink_is_loaded(modules: Optional[str], builtin: str) -> bool:
-    """Whether ctnetlink can be asked without loading it. modules: /proc/modules, None when the kernel has no modules."""
+    """Whether ctnetlink can be asked without loading it. modules: /proc/modules, None if the kernel has no modules."""
     if modules is None or re.search(r"^nf_conntrack_netlink ", modules, re.MULTILINE):
         return True
     return "/nf_conntrack_netlink.ko" in builtin
@@ -153,7 +163,7 @@ def _read(path: str) -> Optional[str]:
 
 def open_table() -> Tuple[Find, str]:
     """(find, source). Call it after the packets: the /proc way is a snapshot. Unavailable when there is no way."""
-    problems = []  # type: List[str]
+    problems = []
     if not os.path.exists("/proc/sys/net/netfilter/nf_conntrack_count"):
         return (lambda direction, flow: None), "nf_conntrack is not loaded, so nothing is translated"
     builtin = _read("/lib/modules/%s/modules.builtin" % os.uname().release) or ""

@@ -37,9 +37,20 @@ Server = NamedTuple("Server", [("address", str), ("port", int), ("timeout", floa
 
 # latency_ms: until the answer is complete, -1.0 without an answer. connect_ms: how long connect() took, whether it
 # worked (connected) or not. source: this socket's own address and port. detail: the kernel's or parser's words.
-Attempt = NamedTuple("Attempt", [
-    ("protocol", str), ("source", Tuple[str, int]), ("query", bytes), ("error", str), ("detail", str),
-    ("rcode", str), ("latency_ms", float), ("connected", bool), ("connect_ms", float)])
+Attempt = NamedTuple(
+    "Attempt",
+    [
+        ("protocol", str),
+        ("source", Tuple[str, int]),
+        ("query", bytes),
+        ("error", str),
+        ("detail", str),
+        ("rcode", str),
+        ("latency_ms", float),
+        ("connected", bool),
+        ("connect_ms", float),
+    ],
+)
 
 
 def build_query(identifier: int, name: str) -> bytes:
@@ -48,7 +59,7 @@ def build_query(identifier: int, name: str) -> bytes:
     try:
         encoded = [label.encode("ascii") for label in labels]
     except UnicodeEncodeError:
-        raise ValueError("name %r is no DNS name: use its ASCII form" % name)
+        raise ValueError("name %r is no DNS name: use its ASCII form" % name) from None
     if not all(1 <= len(label) <= 63 for label in encoded) or len(name) > 253:
         raise ValueError("name %r is no DNS name: each part needs 1 to 63 characters, all of it at most 253" % name)
     question = b"".join(struct.pack("!B", len(label)) + label for label in encoded) + b"\0"
@@ -134,5 +145,4 @@ def ask(protocol: str, server: Server, query: bytes) -> Attempt:
             latency = (time.monotonic() - started) * 1000
         except (OSError, ValueError) as problem:
             error, detail = _classify(problem)
-    return Attempt(protocol, source, query, error, detail, rcode, round(latency, 2), connected,
-                   round(connect, 2))
+    return Attempt(protocol, source, query, error, detail, rcode, round(latency, 2), connected, round(connect, 2))

@@ -31,8 +31,8 @@ def ones_sum(data: bytes) -> int:
     """The 16 bit one's complement sum of RFC 1071, not inverted."""
     if len(data) % 2:
         data += b"\0"
-    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
-    while total >> 16:
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))  # type: int
+    while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return total
 
@@ -41,7 +41,7 @@ def complete(frame: bytes, start: int, offset: int) -> bytes:
     """A copy of frame with the checksum that the NIC was asked for: sum from start, stored at start + offset."""
     checksum = (~ones_sum(frame[start:]) & 0xFFFF) or 0xFFFF
     at = start + offset
-    return frame[:at] + struct.pack("!H", checksum) + frame[at + 2:]
+    return frame[:at] + struct.pack("!H", checksum) + frame[at + 2 :]
 
 
 def _read_flow(packet: bytes) -> Optional[Flow]:
@@ -49,8 +49,13 @@ def _read_flow(packet: bytes) -> Optional[Flow]:
     if len(packet) < OUTER_HEADERS or packet[0] != 0x45 or packet[9] not in (6, 17):
         return None
     sport, dport = struct.unpack("!2H", packet[20:24])
-    return Flow("tcp" if packet[9] == 6 else "udp", socket.inet_ntoa(packet[12:16]), sport,
-                socket.inet_ntoa(packet[16:20]), dport)
+    return Flow(
+        "tcp" if packet[9] == 6 else "udp",
+        socket.inet_ntoa(packet[12:16]),
+        sport,
+        socket.inet_ntoa(packet[16:20]),
+        dport,
+    )
 
 
 def judge_checksum(packet: bytes) -> str:
@@ -59,23 +64,26 @@ def judge_checksum(packet: bytes) -> str:
     if checksum == 0:
         return "zero"
     pseudo = packet[12:20] + struct.pack("!2H", 17, length)
-    return "good" if ones_sum(pseudo + packet[20:20 + length]) == 0xFFFF else "bad"
+    return "good" if ones_sum(pseudo + packet[20 : 20 + length]) == 0xFFFF else "bad"
 
 
 def _payload(inner: bytes, protocol: str) -> bytes:
     if protocol == "udp":
         return inner[28:]
-    return inner[20 + (inner[32] >> 4) * 4:] if len(inner) >= 40 else b""
+    return inner[20 + (inner[32] >> 4) * 4 :] if len(inner) >= 40 else b""
 
 
 def read_packet(captured: bytes, link_header: int) -> Optional[Outer]:
-    """What a packet socket with PACKET_VNET_HDR returned; link_header: bytes before the IP header. None: no VXLAN in IPv4."""
-    flags, _gso, _hdr_len, _gso_size, start, offset = VNET_HEADER.unpack(captured[:VNET_HEADER.size])
-    frame = captured[VNET_HEADER.size:]
+    """Read what a packet socket with PACKET_VNET_HDR returned; None when it is no IPv4 in VXLAN in IPv4.
+
+    link_header: how many bytes precede the outer IP header.
+    """
+    flags, _gso, _hdr_len, _gso_size, start, offset = VNET_HEADER.unpack(captured[: VNET_HEADER.size])
+    frame = captured[VNET_HEADER.size :]
     if flags & NEEDS_CSUM:
         frame = complete(frame, start, offset)
     packet = frame[link_header:]
-    inner = packet[OUTER_HEADERS + VXLAN_HEADERS:]
+    inner = packet[OUTER_HEADERS + VXLAN_HEADERS :]
     outer_flow, inner_flow = _read_flow(packet), _read_flow(inner)
     if outer_flow is None or outer_flow.protocol != "udp" or inner_flow is None:
         return None

@@ -52,14 +52,25 @@ def filter_program(ports: Sequence[int], identifier: int) -> List[Instruction]:
         + _require(LOAD_WORD, ANCILLARY, ETH_P_IP)
         + _require(LOAD_BYTE, NETWORK, 0x45)
         + _require(LOAD_BYTE, NETWORK + 9, socket.IPPROTO_UDP)
-        + [("", LOAD_HALF, NETWORK + 22, "", "")] + port_tests + [("", JUMP_EQUAL, ports[-1], "", "drop"),
-           ("inner", LOAD_HALF, NETWORK + 48, "", ""), ("", JUMP_EQUAL, ETH_P_IP, "", "drop"),
-           ("", LOAD_BYTE, NETWORK + 59, "", ""), ("", JUMP_EQUAL, socket.IPPROTO_UDP, "udp", ""),
-           ("", JUMP_EQUAL, socket.IPPROTO_TCP, "tcp", "drop"),
-           ("udp", LOAD_HALF, NETWORK + 78, "", ""), ("", AND, IDENTIFIER_MASK, "", ""),
-           ("", JUMP_EQUAL, identifier & IDENTIFIER_MASK, "keep", "drop"),
-           ("tcp", LOAD_BYTE, NETWORK + 83, "", ""), ("", AND, 0x3F, "", ""), ("", JUMP_EQUAL, 0x02, "keep", "drop"),
-           ("keep", RETURN, 0xFFFF, "", ""), ("drop", RETURN, 0, "", "")])
+        + [("", LOAD_HALF, NETWORK + 22, "", "")]
+        + port_tests
+        + [
+            ("", JUMP_EQUAL, ports[-1], "", "drop"),
+            ("inner", LOAD_HALF, NETWORK + 48, "", ""),
+            ("", JUMP_EQUAL, ETH_P_IP, "", "drop"),
+            ("", LOAD_BYTE, NETWORK + 59, "", ""),
+            ("", JUMP_EQUAL, socket.IPPROTO_UDP, "udp", ""),
+            ("", JUMP_EQUAL, socket.IPPROTO_TCP, "tcp", "drop"),
+            ("udp", LOAD_HALF, NETWORK + 78, "", ""),
+            ("", AND, IDENTIFIER_MASK, "", ""),
+            ("", JUMP_EQUAL, identifier & IDENTIFIER_MASK, "keep", "drop"),
+            ("tcp", LOAD_BYTE, NETWORK + 83, "", ""),
+            ("", AND, 0x3F, "", ""),
+            ("", JUMP_EQUAL, 0x02, "keep", "drop"),
+            ("keep", RETURN, 0xFFFF, "", ""),
+            ("drop", RETURN, 0, "", ""),
+        ]
+    )
 
 
 def assemble(program: Sequence[Instruction]) -> bytes:
@@ -112,12 +123,14 @@ def open_capture(underlay: str, ports: Sequence[int], identifier: int) -> Captur
         # Protocol 0 and the filter before bind: nothing unfiltered can get in between.
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     except OSError as problem:
-        raise Unavailable("packets cannot be captured: %s; needs root or CAP_NET_RAW" % str(problem.strerror).lower())
+        why = str(problem.strerror).lower()
+        raise Unavailable("packets cannot be captured: %s; needs CAP_NET_RAW: run with become" % why) from None
     try:
         sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         _attach(sock, assemble(filter_program(ports, identifier)))
         sock.bind((underlay, ETH_P_ALL))
     except OSError as problem:
         sock.close()
-        raise Unavailable("packets cannot be captured on %s: %s" % (underlay or "any device", str(problem.strerror).lower()))
+        where, why = underlay or "any device", str(problem.strerror).lower()
+        raise Unavailable("packets cannot be captured on %s: %s" % (where, why)) from None
     return Capture(sock)

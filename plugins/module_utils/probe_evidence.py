@@ -20,20 +20,23 @@ Device = NamedTuple("Device", [("name", str), ("port", int), ("underlay", str)])
 def parse_devices(text: str) -> List[Device]:
     """The VXLAN devices in the output of C(ip -d link show type vxlan)."""
     devices = []  # type: List[Device]
-    for block in re.split(r"^(?=\d+: )", text, flags=re.MULTILINE):
+    for block in re.findall(r"^\d+: .*(?:\n\s.*)*", text, re.MULTILINE):
         name = re.match(r"\d+: ([^:@\s]+)", block)
         options = re.search(r"^\s+vxlan .*$", block, re.MULTILINE)
         if not name or not options:
             continue
         port = re.search(r" dstport (\d+)", options.group())
         underlay = re.search(r" dev (\S+)", options.group())
-        devices.append(Device(name.group(1), int(port.group(1)) if port else 8472, underlay.group(1) if underlay else ""))
+        # Linux's own default for VXLAN is 8472; ip always prints the port, so this is for odd versions only.
+        number = int(port.group(1)) if port else 8472
+        devices.append(Device(name.group(1), number, underlay.group(1) if underlay else ""))
     return devices
 
 
-def choose(devices: Sequence[Device], device: Optional[str], port: Optional[int],
-           underlay: Optional[str]) -> Tuple[List[int], str]:
-    """(VXLAN ports, underlay) to capture; no port when there is nothing to capture. ValueError for an unknown device."""
+def choose(
+    devices: Sequence[Device], device: Optional[str], port: Optional[int], underlay: Optional[str]
+) -> Tuple[List[int], str]:
+    """(VXLAN ports, underlay) to capture; no port when there is nothing to capture; ValueError: no such device."""
     if device is not None:
         devices = [found for found in devices if found.name == device]
         if not devices:
@@ -45,8 +48,15 @@ def choose(devices: Sequence[Device], device: Optional[str], port: Optional[int]
 
 def unknown(reason: str, source: str = "") -> Dict[str, Any]:
     """Evidence that says only why there is none."""
-    return {"outer_packets": 0, "outer_bad": 0, "source_port_rewritten": "unknown", "outer_checksum": "unknown",
-            "backends": [], "source": source, "reason": reason}
+    return {
+        "outer_packets": 0,
+        "outer_bad": 0,
+        "source_port_rewritten": "unknown",
+        "outer_checksum": "unknown",
+        "backends": [],
+        "source": source,
+        "reason": reason,
+    }
 
 
 def _asked_flows(attempts: Sequence[Attempt], server: Server, find: Optional[Find]) -> Tuple[Set[Flow], Set[str]]:
@@ -82,14 +92,17 @@ def _worst(values: Sequence[str], order: Sequence[str]) -> str:
 
 def _why_no_packet(attempts: Sequence[Attempt], backends: Set[str], find: Optional[Find]) -> str:
     if backends:
-        return "no packet left by VXLAN: the Service led to %s, on this node or reached another way" % ", ".join(sorted(backends))
+        return "no packet left by VXLAN: the Service led to %s, on this node or reached another way" % (
+            ", ".join(sorted(backends))
+        )
     if find and any(attempt.error in ("timeout", "none") for attempt in attempts):
         return "no packet left by VXLAN: this node translates the Service address to no pod"
     return "no packet left by VXLAN"
 
 
-def weigh(packets: Sequence[Outer], attempts: Sequence[Attempt], server: Server, find: Optional[Find],
-          source: str) -> Dict[str, Any]:
+def weigh(
+    packets: Sequence[Outer], attempts: Sequence[Attempt], server: Server, find: Optional[Find], source: str
+) -> Dict[str, Any]:
     """The evidence from the packets that belong to attempts; find is None when connection tracking is unreadable."""
     flows, backends = _asked_flows(attempts, server, find)
     queries = {attempt.query for attempt in attempts if attempt.protocol == "udp"}
@@ -101,7 +114,9 @@ def weigh(packets: Sequence[Outer], attempts: Sequence[Attempt], server: Server,
         return evidence
     checksums = [packet.checksum for packet in ours]
     evidence.update(
-        outer_packets=len(ours), outer_bad=checksums.count("bad"),
+        outer_packets=len(ours),
+        outer_bad=checksums.count("bad"),
         outer_checksum=_worst(checksums, ("bad", "good", "zero")),
-        source_port_rewritten=_worst([_rewritten(packet, find) for packet in ours], ("yes", "no")))
+        source_port_rewritten=_worst([_rewritten(packet, find) for packet in ours], ("yes", "no")),
+    )
     return evidence

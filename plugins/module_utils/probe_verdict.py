@@ -7,7 +7,7 @@
 The order of CHECKS is the order of certainty: the first that speaks decides.
 """
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 Result = Dict[str, Any]
 Verdict = Tuple[str, str]
@@ -38,7 +38,7 @@ def _works(udp: Result, tcp: Result, evidence: Result) -> Optional[Verdict]:
     if not _all_well(udp, tcp):
         return None
     if evidence["outer_checksum"] == "bad":
-        return "works", "%s, although the outer checksums are wrong: nothing on this way verifies them" % _seen(udp, tcp)
+        return "works", "%s, although outer checksums are wrong: nothing on this way verifies them" % _seen(udp, tcp)
     if evidence["backends"] and not evidence["outer_packets"]:
         return "works", "%s, but %s, so this says nothing about the tunnel" % (_seen(udp, tcp), evidence["reason"])
     return "works", _seen(udp, tcp)
@@ -49,17 +49,26 @@ def _vxlan_checksum(udp: Result, tcp: Result, evidence: Result) -> Optional[Verd
         return None
     sent = "%d of %d VXLAN packets left with a wrong UDP checksum" % (evidence["outer_bad"], evidence["outer_packets"])
     if evidence["source_port_rewritten"] == "no":
-        return "unknown", ("%s: %s although connection tracking rewrote none: look for another address translation "
-                           "(tc, OVS) or a NIC driver fault" % (_seen(udp, tcp), sent))
-    why = "after NAT rewrote them" if evidence["source_port_rewritten"] == "yes" else "(rewrite not seen: conntrack unreadable)"
-    return "vxlan_checksum", "%s: %s %s, the receiver drops them; apply the workaround role" % (_seen(udp, tcp), sent, why)
+        return "unknown", (
+            "%s: %s although connection tracking rewrote none: look for another address translation "
+            "(tc, OVS) or a NIC driver fault" % (_seen(udp, tcp), sent)
+        )
+    known = evidence["source_port_rewritten"] == "yes"
+    why = "after NAT rewrote them" if known else "(%s)" % evidence["reason"]
+    return "vxlan_checksum", "%s: %s %s, the receiver drops them; apply the workaround role" % (
+        _seen(udp, tcp),
+        sent,
+        why,
+    )
 
 
 def _no_route(udp: Result, tcp: Result, evidence: Result) -> Optional[Verdict]:
     if "no_route" not in (udp["error"], tcp["error"]):
         return None
     return "no_route", "%s: %s; check 'ip route get' for the Service and the pods, and this node's firewall" % (
-        _seen(udp, tcp), udp["detail"] if udp["error"] == "no_route" else tcp["detail"])
+        _seen(udp, tcp),
+        udp["detail"] if udp["error"] == "no_route" else tcp["detail"],
+    )
 
 
 def _refused(udp: Result, tcp: Result, evidence: Result) -> Optional[Verdict]:
@@ -67,14 +76,19 @@ def _refused(udp: Result, tcp: Result, evidence: Result) -> Optional[Verdict]:
     if not which:
         return None
     return "refused", "%s: %s refused: the Service has no ready pod, or nothing listens in the pod on that port" % (
-        _seen(udp, tcp), " and ".join(which))
+        _seen(udp, tcp),
+        " and ".join(which),
+    )
 
 
 def _bad_answer(udp: Result, tcp: Result, evidence: Result) -> Optional[Verdict]:
     for name, result in (("UDP", udp), ("TCP", tcp)):
         if result["error"] == "bad_answer":
             return "unknown", "%s: over %s %s; is there a DNS server behind this address and port?" % (
-                _seen(udp, tcp), name, result["detail"])
+                _seen(udp, tcp),
+                name,
+                result["detail"],
+            )
     return None
 
 
@@ -84,11 +98,15 @@ def _silent_server(udp: Result, tcp: Result, evidence: Result) -> Optional[Verdi
     if tcp["connected"]:
         return "dns_server_down", "%s, but TCP connects: the way is fine, the DNS server itself hangs" % _seen(udp, tcp)
     if evidence["outer_checksum"] in ("good", "zero"):
-        return "dns_server_down", ("%s: %d VXLAN packets left this node intact: check the DNS pods, their node, "
-                                   "and filters on the way" % (_seen(udp, tcp), evidence["outer_packets"]))
+        return "dns_server_down", (
+            "%s: %d VXLAN packets left this node intact: check the DNS pods, their node, "
+            "and filters on the way" % (_seen(udp, tcp), evidence["outer_packets"])
+        )
     if evidence["backends"]:
         return "dns_server_down", "%s: %s does not answer; check the DNS pods" % (
-            _seen(udp, tcp), " and ".join(evidence["backends"]))
+            _seen(udp, tcp),
+            " and ".join(evidence["backends"]),
+        )
     return None
 
 
@@ -98,18 +116,20 @@ def _partial(udp: Result, tcp: Result, evidence: Result) -> Verdict:
         likeness = "exactly what wrong VXLAN checksums look like" if shape else "wrong VXLAN checksums are possible"
         return "unknown", "%s: %s, but the packets were not seen (%s)" % (_seen(udp, tcp), likeness, evidence["reason"])
     if not udp["answered"] and not tcp["first_syn_lost"] and tcp["error"] == "none":
-        return "unknown", "%s: only UDP gets no answer; check filters for UDP and the DNS server's UDP side" % _seen(udp, tcp)
+        return "unknown", "%s: only UDP gets no answer; check filters for UDP, and the DNS server" % _seen(udp, tcp)
     if not tcp["answered"] and udp["error"] == "none":
-        return "unknown", "%s: only TCP gets no answer; check filters for TCP and the DNS server's TCP side" % _seen(udp, tcp)
+        return "unknown", "%s: only TCP gets no answer; check filters for TCP, and the DNS server" % _seen(udp, tcp)
     return "lossy", "%s: some packets are lost; check links, and ask more than once (attempts)" % _seen(udp, tcp)
 
 
 def _nothing_known(udp: Result, tcp: Result, evidence: Result) -> Verdict:
     return "unknown", "%s and the packets were not seen (%s): check the DNS pods, or run with become on the node" % (
-        _seen(udp, tcp), evidence["reason"])
+        _seen(udp, tcp),
+        evidence["reason"],
+    )
 
 
-CHECKS = [_works, _vxlan_checksum, _no_route, _refused, _bad_answer, _silent_server]  # type: List[Callable[..., Optional[Verdict]]]
+CHECKS = (_works, _vxlan_checksum, _no_route, _refused, _bad_answer, _silent_server)
 
 
 def judge(udp: Result, tcp: Result, evidence: Result) -> Verdict:

@@ -36,17 +36,26 @@ def summarize(attempts: Sequence[Attempt]) -> Dict[str, Any]:
 
 def summarize_tcp(attempts: Sequence[Attempt]) -> Dict[str, Any]:
     """The same with what only a connection can tell."""
-    slow = [attempt for attempt in attempts
-            if attempt.connect_ms >= SYN_LOST_MS and (attempt.connected or attempt.error == "timeout")]
-    return dict(summarize(attempts), connected=len([attempt for attempt in attempts if attempt.connected]),
-                first_syn_lost=bool(slow))
+    slow = [
+        attempt
+        for attempt in attempts
+        if attempt.connect_ms >= SYN_LOST_MS and (attempt.connected or attempt.error == "timeout")
+    ]
+    return dict(
+        summarize(attempts),
+        connected=len([attempt for attempt in attempts if attempt.connected]),
+        first_syn_lost=bool(slow),
+    )
 
 
 def ask_all(server: Server, name: str, attempts: int, identifier: int) -> Tuple[List[Attempt], List[Attempt]]:
     """(UDP attempts, TCP attempts), all asked at the same time, each with its own socket and identifier."""
     with ThreadPoolExecutor(max_workers=2 * attempts) as pool:
-        waiting = [pool.submit(ask, protocol, server, build_query(identifier + number * attempts + index, name))
-                   for number, protocol in enumerate(("udp", "tcp")) for index in range(attempts)]
+        waiting = [
+            pool.submit(ask, protocol, server, build_query(identifier + number * attempts + index, name))
+            for number, protocol in enumerate(("udp", "tcp"))
+            for index in range(attempts)
+        ]
         done = [future.result() for future in waiting]
     return done[:attempts], done[attempts:]
 

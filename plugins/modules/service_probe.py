@@ -9,14 +9,17 @@ short_description: Ask a DNS Service from the node over UDP and TCP and tell why
 version_added: 1.0.0
 author: kubenet authors (@kubenet)
 description:
-  - Asks a Service address for a DNS name, over UDP and over TCP, each time with a new socket, as C(nslookup NAME ADDRESS)
-    and C(nslookup -vc NAME ADDRESS) do.
-  - While it asks, it looks at the node's own outgoing VXLAN packets and tells whether their source port was rewritten and whether
-    their UDP checksum is right. This tells wrong VXLAN checksums from a DNS server that is down, a missing route and a refusal.
-  - Changes nothing on the node. It adds no rule and loads no kernel module. It does send DNS queries, in check mode too.
+  - Asks a Service address for a DNS name, over UDP and over TCP, each time with a new socket, as C(nslookup NAME
+    ADDRESS) and C(nslookup -vc NAME ADDRESS) do.
+  - While it asks, it looks at the node's own outgoing VXLAN packets and tells whether their source port was
+    rewritten and whether their UDP checksum is right. This tells wrong VXLAN checksums from a DNS server that is
+    down, a missing route and a refusal.
+  - Changes nothing on the node. It adds no rule and loads no kernel module. It does send DNS queries, in check mode
+    too.
 options:
   address:
-    description: The address of the Service, IPv4 or IPv6, for example V(10.96.0.10). Not every cluster's DNS is at V(.10).
+    description:
+      - The address of the Service, IPv4 or IPv6, for example V(10.96.0.10). Not every cluster's DNS is at V(.10).
     type: str
     required: true
   port:
@@ -38,7 +41,8 @@ options:
     type: float
     default: 2
   device:
-    description: The VXLAN device, for example V(vxlan.calico) or V(flannel.1). By default all VXLAN devices are watched.
+    description:
+      - The VXLAN device, for example V(vxlan.calico) or V(flannel.1). By default all VXLAN devices are watched.
     type: str
   vxlan_port:
     description: UDP port of VXLAN. By default it is read from C(ip -d link).
@@ -50,8 +54,9 @@ options:
     type: str
   evidence:
     description:
-      - Whether to watch the outgoing packets. Needs C(CAP_NET_RAW) for the packets and C(CAP_NET_ADMIN) for connection tracking.
-        Without them RV(evidence) says V(unknown) with the reason and everything else still works.
+      - Whether to watch the outgoing packets. Needs C(CAP_NET_RAW) for the packets and C(CAP_NET_ADMIN) for
+        connection tracking. Without them RV(evidence) says V(unknown) with the reason and everything else still
+        works.
     type: bool
     default: true
   fail_on:
@@ -78,12 +83,13 @@ attributes:
     support: full
 notes:
   - Takes well below 100 ms when all questions are answered, and O(timeout) seconds when one is not.
-  - Why new sockets. Only the first packet of a connection carries the mark of kube-proxy, so a second question on the same socket
-    says nothing (kernel, nat chains see the first packet of a connection only, see iptables(8)).
-  - Why TCP's first packet. A SYN is repeated after 1 s (RFC 6298), and the kernel then gives the tunnel another source port when
-    C(net.core.txrehash=1) (C(sk_rethink_txhash) in net/ipv4/tcp_timer.c), so TCP recovers and UDP does not.
-  - Why the sender can judge a checksum that is not complete yet. The kernel tells a packet socket where the NIC will store it
-    (C(PACKET_VNET_HDR), packet(7)), and the outer checksum must be right for the completed packet
+  - Why new sockets. Only the first packet of a connection carries the mark of kube-proxy, so a second question on
+    the same socket says nothing (kernel, nat chains see the first packet of a connection only, see iptables(8)).
+  - Why TCP's first packet. A SYN is repeated after 1 s (RFC 6298), and the kernel then gives the tunnel another
+    source port when C(net.core.txrehash=1) (C(sk_rethink_txhash) in net/ipv4/tcp_timer.c), so TCP recovers and UDP
+    does not.
+  - Why the sender can judge a checksum that is not complete yet. The kernel tells a packet socket where the NIC
+    will store it (C(PACKET_VNET_HDR), packet(7)), and the outer checksum must be right for the completed packet
     (Documentation/networking/checksum-offloads.rst, local checksum offload).
   - The final proof is at the receiver, C(InCsumErrors) in C(/proc/net/snmp).
   - Reads the connection tracking table through ctnetlink, or C(/proc/net/nf_conntrack) where ctnetlink is not loaded.
@@ -117,8 +123,9 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description:
-    - V(works), V(vxlan_checksum) (outgoing VXLAN packets have a wrong UDP checksum and answers are missing), V(dns_server_down)
-      (the questions left intact and nobody answered), V(refused), V(no_route), V(lossy) (some answers are missing) or V(unknown).
+    - V(works), V(vxlan_checksum) (outgoing VXLAN packets have a wrong UDP checksum and answers are missing),
+      V(dns_server_down) (the questions left intact and nobody answered), V(refused), V(no_route), V(lossy) (some
+      answers are missing) or V(unknown).
   type: str
   returned: always
   sample: vxlan_checksum
@@ -127,8 +134,8 @@ reason:
   type: str
   returned: always
   sample: >-
-    UDP answered 0 of 3, TCP 3 of 3, TCP's first SYN was lost: 6 of 9 VXLAN packets left with a wrong UDP checksum after NAT
-    rewrote them, the receiver drops them; apply the workaround role
+    UDP answered 0 of 3, TCP 3 of 3, TCP's first SYN was lost: 6 of 9 VXLAN packets left with a wrong UDP checksum
+    after NAT rewrote them, the receiver drops them; apply the workaround role
 udp:
   description: What happened over UDP.
   type: dict
@@ -151,7 +158,9 @@ udp:
       returned: always
       sample: []
     error:
-      description: Why the first of the unanswered questions failed, V(none), V(timeout), V(refused), V(no_route) or V(bad_answer).
+      description:
+        - Why the first of the unanswered questions failed, V(none), V(timeout), V(refused), V(no_route) or
+          V(bad_answer).
       type: str
       returned: always
       sample: timeout
@@ -207,13 +216,15 @@ evidence:
       sample: 6
     source_port_rewritten:
       description:
-        - Whether connection tracking shows that NAT rewrote the port or an address of one of them, V(yes), V(no) or V(unknown).
+        - Whether connection tracking shows that NAT rewrote the port or an address of one of them, V(yes), V(no) or
+          V(unknown).
       type: str
       returned: always
       sample: "yes"
     outer_checksum:
       description:
-        - V(bad) when at least one is wrong, V(good), V(zero) (no checksum, correct for a C(noudpcsum) device) or V(unknown).
+        - V(bad) when at least one is wrong, V(good), V(zero) (no checksum, correct for a C(noudpcsum) device) or
+          V(unknown).
       type: str
       returned: always
       sample: bad
