@@ -12,12 +12,13 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypedDict
-
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import kernel_table as table
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.versions import version, within
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 
 class KernelStatus(TypedDict):
@@ -84,7 +85,7 @@ def upstream_version(release: str) -> Version | None:
     if match is None:
         return None
     major, minor, patch, candidate = match.groups()
-    return Version(f"{major}.{minor}.{patch or 0}{candidate or ''}")
+    return version(f"{major}.{minor}.{patch or 0}{candidate or ''}")
 
 
 def build_date(text: str) -> datetime.date | None:
@@ -116,7 +117,7 @@ def _unknown(reason: str) -> KernelStatus:
 
 
 def _lco_checksum(base: Version) -> tuple[str, str]:
-    if base >= Version(table.LCO_SINCE):
+    if base >= version(table.LCO_SINCE):
         return "affected", (
             f"local checksum offload is there since {table.LCO_SINCE} and no release with a fix is known"
             f" (measured up to {table.LCO_LAST_MEASURED})"
@@ -126,7 +127,7 @@ def _lco_checksum(base: Version) -> tuple[str, str]:
 
 def _zero_checksum(kernel: Mapping[str, Any], release: str, base: Version) -> _Finding:
     """Mainline first (it holds for every vendor), then vendors, then the changelog, then the build date."""
-    if base >= Version(table.MAINLINE_FIXED):
+    if base >= version(table.MAINLINE_FIXED):
         reason = f"every kernel since {table.MAINLINE_FIXED} has the fix {table.FIX_COMMIT}"
         return _Finding("fixed", reason, f"uname -r {release}", table.MAINLINE_FIXED)
     changelog = _changelog(kernel)
@@ -151,25 +152,25 @@ def _vendor(kernel: Mapping[str, Any], release: str) -> _Finding | None:
 
 
 def _judge_row(row: table.VendorRow, build: str, kernel: Mapping[str, Any]) -> _Finding:
-    number = Version(build)
+    number = version(build)
     if row.upstream:
         return _stable(number, f"{row.source}: {build}")
-    if row.fixed and number in SpecifierSet(row.fixed):
+    if within(number, row.fixed):
         return _Finding("fixed", f"{row.vendor}: build {build} has the back-port", row.source, row.fixed_in)
-    if row.affected and number in SpecifierSet(row.affected) and not (row.built_later and _built_after_fix(kernel)):
+    if within(number, row.affected) and not (row.built_later and _built_after_fix(kernel)):
         return _Finding("affected", f"{row.vendor}: build {build} is older than the back-port", row.source, row.fixed_in)
     hint = row.hint or "this build is not in the table"
     return _Finding("unknown", f"{row.vendor}: {hint}; its changelog must be read", row.source, row.fixed_in)
 
 
 def _stable(number: Version, evidence: str) -> _Finding:
-    if number >= Version(table.MAINLINE_FIXED):
+    if number >= version(table.MAINLINE_FIXED):
         return _Finding("fixed", f"every kernel since {table.MAINLINE_FIXED} has the fix", evidence, table.MAINLINE_FIXED)
     branch = f"{number.major}.{number.minor}"
     first = table.MAINLINE_FIXED if branch == "5.7" else table.STABLE_FIXED.get(branch)
     if first is None:
         return _Finding("affected", f"upstream never fixed the {branch} branch", evidence)
-    if number >= Version(first):
+    if number >= version(first):
         return _Finding("fixed", f"upstream {branch} has the fix since {first}", evidence, first)
     return _Finding("affected", f"upstream {branch} has the fix only since {first}", evidence, first)
 

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import versions
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 FIRST = "first"
 LAST = "last"
@@ -93,29 +96,29 @@ def release_version(text: str, component: str) -> Version:
     if match is None:
         raise ValueError(f"{component} version {str(text)!r} is not understood: write it like 1.18.6")
     major, minor, patch = match.groups()
-    return Version(f"{major}.{minor}.{patch or 0}")
+    return versions.version(f"{major}.{minor}.{patch or 0}")
 
 
 def kube_proxy(version: str) -> KubeProxy:
     """What the kube-proxy of this Kubernetes version writes in iptables and IPVS mode."""
     number = release_version(version, "kubernetes")
-    return next(row for span, row in KUBE_PROXY_RELEASES if number in SpecifierSet(span))
+    return next(row for span, row in KUBE_PROXY_RELEASES if versions.within(number, span))
 
 
 def calico(version: str) -> Calico:
     """What this Calico version writes with its default settings."""
     number = release_version(version, "calico")
-    return next(row for span, row in CALICO_RELEASES if number in SpecifierSet(span))
+    return next(row for span, row in CALICO_RELEASES if versions.within(number, span))
 
 
 def flannel(version: str) -> Flannel:
     """What this flannel version writes with its default settings."""
     number = release_version(version, "flannel")
-    return next(row for span, row in FLANNEL_RELEASES if number in SpecifierSet(span))
+    return next(row for span, row in FLANNEL_RELEASES if versions.within(number, span))
 
 
 def felix_turns_offload_off(behaviour: Calico, kernel: Version) -> bool:
     """Felix compares the upstream number of the running kernel and knows no back-ports."""
     if behaviour.offload_off in (NEVER, ALWAYS):
         return behaviour.offload_off == ALWAYS
-    return kernel in SpecifierSet(behaviour.offload_off)
+    return versions.within(kernel, behaviour.offload_off)

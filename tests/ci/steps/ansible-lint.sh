@@ -4,7 +4,7 @@
 # shellcheck shell=bash
 # Profile production. It needs to find the collection under its own name, and leaves a copy of it in .ansible.
 use checks
-cd "$CI_TREE"
+cd "$CI_TREE" || exit
 rm -rf .ansible
 ANSIBLE_COLLECTIONS_PATH=$CI_WORK/tree ansible-lint --offline --nocolor --strict --profile production
 rm -rf .ansible

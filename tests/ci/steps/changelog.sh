@@ -4,7 +4,7 @@
 # shellcheck shell=bash
 # Fragments, and a CHANGELOG.md that says what changelogs/changelog.yaml says.
 use checks
-cd "$CI_TREE"
+cd "$CI_TREE" || exit
 antsibull-changelog lint
 cp CHANGELOG.md "$CI_WORK/CHANGELOG.before"
 antsibull-changelog generate

@@ -4,5 +4,5 @@
 # shellcheck shell=bash
 # The documentation of every plugin, module and role, and the references between them.
 use checks
-cd "$CI_TREE"
+cd "$CI_TREE" || exit
 antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self --check-extra-docs-refs .

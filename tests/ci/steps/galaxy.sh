@@ -7,7 +7,7 @@ use checks
 out=$CI_WORK/galaxy
 rm -rf "$out" "$CI_TREE/.ansible"
 mkdir -p "$out"
-cd "$CI_TREE"
+cd "$CI_TREE" || exit
 ansible-galaxy collection build --output-path "$out" .
 tarball=$(ls "$out"/kubenet-vxlan_offload-*.tar.gz)
 tar -tzf "$tarball" | sort > "$out/contents"
@@ -19,7 +19,7 @@ for needed in README.md LICENSE CHANGELOG.md meta/runtime.yml plugins/modules/ p
   grep -qx "$needed" "$out/contents" || { echo "the tarball lacks $needed" >&2; exit 1; }
 done
 export ANSIBLE_COLLECTIONS_PATH=$out/collections
-cd "$out"
+cd "$out" || exit
 ansible-galaxy collection install --offline -p "$out/collections" "$tarball"
 installed=$out/collections/ansible_collections/kubenet/vxlan_offload
 document() { # document TYPE FILE...

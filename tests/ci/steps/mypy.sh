@@ -4,7 +4,7 @@
 # shellcheck shell=bash
 # Strict types where the reasoning is, on both sides.
 use checks
-cd "$CI_WORK/tree"
+cd "$CI_WORK/tree" || exit
 collection=ansible_collections/kubenet/vxlan_offload
 MYPYPATH=$PWD mypy --config-file "$collection/pyproject.toml" --cache-dir "$CI_WORK/mypy" \
   $collection/plugins/plugin_utils $collection/plugins/module_utils

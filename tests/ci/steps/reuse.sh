@@ -4,6 +4,6 @@
 # shellcheck shell=bash
 # Every file says whose it is and under which licence.
 use checks
-cd "$CI_TREE"
+cd "$CI_TREE" || exit
 reuse lint --lines
 reuse lint --quiet

@@ -4,5 +4,5 @@
 # shellcheck shell=bash
 # Lint of all Python; pyproject.toml has the rules, apart for node and controller code.
 use checks
-cd "$CI_TREE"
+cd "$CI_TREE" || exit
 ruff check --no-cache .

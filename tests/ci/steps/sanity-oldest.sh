@@ -6,5 +6,5 @@
 command -v python3.6 > /dev/null || { echo "no python3.6 on this machine: node code was not compiled there"; exit 77; }
 use core216
 . "$CI_ROOT/tests/ci/get_pip.sh"
-cd "$CI_TREE"
+cd "$CI_TREE" || exit
 ansible-test sanity --local --color no --python 3.6 --test compile --test import

@@ -5,7 +5,7 @@
 # All of ansible-test sanity of the current core, without an ignore file.
 use checks
 . "$CI_ROOT/tests/ci/get_pip.sh"
-cd "$CI_TREE"
+cd "$CI_TREE" || exit
 if compgen -G 'tests/sanity/ignore*' > /dev/null; then
   echo "tests/sanity has an ignore file: fix the finding instead" >&2
   exit 1

@@ -4,5 +4,5 @@
 # shellcheck shell=bash
 # Strict: a warning is an error.
 use checks
-cd "$CI_TREE"
+cd "$CI_TREE" || exit
 yamllint --strict .
