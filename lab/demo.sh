@@ -28,7 +28,6 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
-show() { printf '$ %s\n' "$*"; "$@" || true; }
 on_node() { lab exec --name "$name" "$node" -- "$@"; }
 receiver_errors() { lab exec --name "$name" backend -- cat /proc/net/snmp | awk '/^Udp: [0-9]/ {print $6}'; }
 ask() {
@@ -43,8 +42,10 @@ ask() {
   echo "   the receiver's Udp InCsumErrors grew by $(($(receiver_errors) - errors))"
 }
 play() {
-  printf '$ ansible-playbook -i hosts kubenet.vxlan_offload.%s\n' "$*"
-  "$bin/ansible-playbook" -i "$inventory" "$@" "${extra[@]}"
+  local playbook=kubenet.vxlan_offload.$1
+  shift
+  echo "\$ ansible-playbook -i hosts $playbook $*"
+  "$bin/ansible-playbook" -i "$inventory" "$playbook" "$@" "${extra[@]}"
 }
 throughput() { printf '  %-18s %s\n' "$1" "$(lab throughput --name "$name" "$node" --seconds 3 | sed 's/.*: //')"; }
 
@@ -62,27 +63,27 @@ say "Every node, by packets"
 lab traffic --name "$name" || true
 
 say "Diagnose: reads the nodes, changes nothing"
-play kubenet.vxlan_offload.diagnose
+play diagnose
 
 say "Apply: simulate, record, apply, persist, read again, compare, ask DNS"
-play kubenet.vxlan_offload.apply
+play apply
 
 say "Verify"
-play kubenet.vxlan_offload.verify
+play verify
 
 say "The same questions again"
 ask
 
 say "What each remedy costs: one TCP stream from the node to the pod"
-play kubenet.vxlan_offload.revert -l "$node" >/dev/null
+play revert -l "$node" >/dev/null
 throughput "no workaround"
 for method in tx_checksum_off clear_mark notrack; do
-  play kubenet.vxlan_offload.apply -l "$node" -e "workaround_method=$method" >/dev/null
+  play apply -l "$node" -e "workaround_method=$method" >/dev/null
   throughput "$method"
 done
 
 say "Revert: puts back what was recorded"
-play kubenet.vxlan_offload.revert
+play revert
 
 say "The failure is back"
 ask

@@ -1,0 +1,145 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much does reading a node cost, measured against ansible.builtin.ping in the same run?
+
+Ratios of medians, the two sides interleaved, because the machine is shared: `make bench`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, ROOT)
+BIN = os.path.dirname(sys.executable)
+TASKS = 10
+
+from lab import inventory, topology  # noqa: E402
+
+# nat rules are 11 a Service, as kube-proxy writes three endpoints.
+NODES = (
+    ("nft", 30, 10),
+    ("nft", 1000, 10_000),
+    ("legacy", 30, 10),
+    ("legacy", 1000, 10_000),
+)
+
+
+@contextmanager
+def lab(**options: Any) -> Iterator[Any]:
+    name = "vxlan-offload-bench"
+    topology.down(name)
+    try:
+        yield topology.up(name, topology.Options(**options))
+    finally:
+        topology.down(name)
+
+
+def wall(command: list[str]) -> float:
+    start = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tempfile.gettempdir())
+    took = time.monotonic() - start
+    if done.returncode:
+        raise SystemExit("%s ended with %d:\n%s" % (" ".join(command), done.returncode, done.stdout[-2000:] + done.stderr[-2000:]))
+    return took
+
+
+def medians(sides: dict[str, Callable[[], float]], repeats: int) -> dict[str, float]:
+    """Interleaved, the first round thrown away: it warms the caches of both."""
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(repeats + 1):
+        for name, run in sides.items():
+            seconds = run()
+            if turn:
+                taken[name].append(seconds)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def playbook(folder: str, module: str) -> str:
+    path = os.path.join(folder, module.rpartition(".")[2] + ".yml")
+    tasks = [{"name": "Task %d" % number, module: {}} for number in range(TASKS)]
+    with open(path, "w", encoding="utf-8") as stream:
+        json.dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}], stream)
+    return path
+
+
+def one_node(repeats: int) -> list[str]:
+    rows = []
+    for backend, interfaces, services in NODES:
+        with lab(scenarios=("fixed_kube_proxy_calico_first",), backend=backend, services=services, interfaces=interfaces) as built:
+            with tempfile.TemporaryDirectory() as folder:
+                hosts = inventory.inventory_path(built)
+                books = {
+                    "noop": playbook(folder, "ansible.builtin.debug"),
+                    "ping": playbook(folder, "ansible.builtin.ping"),
+                    "node_info": playbook(folder, "kubenet.vxlan_offload.node_info"),
+                }
+                found = medians(
+                    {name: (lambda path=path: wall([BIN + "/ansible-playbook", "-i", hosts, path])) for name, path in books.items()}, repeats
+                )
+                command = medians(
+                    {
+                        name: (lambda name=name: wall([BIN + "/ansible", "-i", hosts, "all", "-m", name]))
+                        for name in ("ansible.builtin.ping", "kubenet.vxlan_offload.node_info")
+                    },
+                    repeats,
+                )
+        per_task = {name: (found[name] - found["noop"]) / TASKS * 1000 for name in ("ping", "node_info")}
+        whole = (command["kubenet.vxlan_offload.node_info"], command["ansible.builtin.ping"])
+        rows.append(
+            "| %s | %d | %d | %.0f ms | %.0f ms | **%.2f** | %.2f s | %.2f s | %.2f |"
+            % (backend, interfaces, services * 11, per_task["node_info"], per_task["ping"], per_task["node_info"] / per_task["ping"],
+               whole[0], whole[1], whole[0] / whole[1])
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def whole_fleet(count: int, forks: int, repeats: int) -> str:
+    with lab(nodes=count) as built, tempfile.TemporaryDirectory() as report:
+        hosts = inventory.inventory_path(built)
+        common = ["-i", hosts, "--forks", str(forks)]
+        diagnose = [BIN + "/ansible-playbook", *common, "kubenet.vxlan_offload.diagnose", "-e", "vxlan_offload_report_dir=" + report]
+        found = medians(
+            {
+                "ping": lambda: wall([BIN + "/ansible", *common, "all", "-m", "ansible.builtin.ping"]),
+                "diagnose": lambda: wall(diagnose),
+            },
+            repeats,
+        )
+    row = "| %d | %d | %.1f s | %.1f s | **%.2f** |" % (count, forks, found["diagnose"], found["ping"], found["diagnose"] / found["ping"])
+    print(row, flush=True)
+    return row
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--repeats", type=int, default=5)
+    options.add_argument("--nodes", type=int, default=50)
+    options.add_argument("--forks", type=int, default=10)
+    options.add_argument("--only", choices=("node", "fleet"), default="")
+    chosen = options.parse_args()
+    os.environ.setdefault("ANSIBLE_PIPELINING", "True")
+    if chosen.only != "fleet":
+        print("\n| backend | cali* interfaces | nat rules | node_info task | ping task | ratio | `ansible -m node_info` | `ansible -m ping` | ratio |")
+        print("|---|---|---|---|---|---|---|---|---|")
+        one_node(chosen.repeats)
+    if chosen.only != "node":
+        print("\n| nodes | forks | diagnose playbook | `ansible -m ping` | ratio |")
+        print("|---|---|---|---|---|")
+        whole_fleet(chosen.nodes, chosen.forks, chosen.repeats)
+
+
+if __name__ == "__main__":
+    main()
