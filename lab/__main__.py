@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import Any, Optional
 
-from . import holder, inventory, scenarios, state, throughput, topology, traffic
+from . import holder, inventory, removal, requirements, scenarios, state, throughput, traffic
 from .errors import LabError
 from .ruleset import enter
 
@@ -57,6 +57,9 @@ def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 
 def up(arguments: argparse.Namespace) -> int:
+    requirements.check()
+    from . import topology  # only here: pyroute2 may be missing, and takes 0.2 s to import
+
     names = tuple(arguments.scenario or scenarios.DEFAULT_FLEET)
     options = topology.Options(
         scenarios=tuple(scenarios.BY_NAME) if names == ("all",) else names,
@@ -74,7 +77,7 @@ def up(arguments: argparse.Namespace) -> int:
 
 
 def down(arguments: argparse.Namespace) -> int:
-    removed = topology.down(arguments.name)
+    removed = removal.down(arguments.name)
     print("lab %s: %s" % (arguments.name, "removed" if removed else "there is none"))
     return 0
 

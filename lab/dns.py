@@ -9,6 +9,7 @@ import subprocess
 
 from . import addresses as ip
 from .errors import LabError
+from .holder import disturbable
 from .ruleset import enter
 
 RECORDS = {
@@ -30,6 +31,7 @@ def start(pod: int) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=disturbable,
         cwd="/",
     )
     try:

@@ -10,6 +10,7 @@ was never written down (the builder was killed in between) is found as well.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from typing import Any, Optional
 from .errors import LabError
 
 SLEEP = "/bin/sleep"
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def start_time(pid: int) -> Optional[int]:
@@ -49,7 +51,22 @@ def is_running(identity: Optional[dict[str, Any]]) -> bool:
     if not identity or not identity.get("pid"):
         return False
     pid = int(identity["pid"])
-    return start_time(pid) == identity["start_time"] and netns_inode(pid) == identity["netns"]
+    return (start_time(pid), netns_inode(pid)) == (identity["start_time"], identity["netns"])
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Signals wait until a process is started and written down: nothing is lost sight of in between."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def disturbable() -> None:
+    """Undo it in a child, before exec."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 def spawn(marker: str, prepare: Callable[[], None]) -> int:
@@ -58,6 +75,7 @@ def spawn(marker: str, prepare: Callable[[], None]) -> int:
 
     def guarded() -> None:
         try:
+            disturbable()
             prepare()
         except BaseException as error:
             os.write(write_end, str(error).encode())
@@ -93,16 +111,19 @@ def processes() -> Iterator[int]:
             yield int(entry)
 
 
-def find_marked(prefix: str) -> Iterator[int]:
-    """Processes with an argument that starts with `prefix` (a lab's token)."""
+def find_marked(prefix: str) -> dict[int, str]:
+    """Processes with an argument that starts with `prefix` (a lab's token): {pid: what follows it}."""
+    found = {}
     for pid in processes():
         try:
             with open("/proc/%d/cmdline" % pid, "rb") as cmdline:
                 arguments = cmdline.read().split(b"\0")
         except OSError:
             continue
-        if pid != os.getpid() and any(argument.startswith(prefix.encode()) for argument in arguments):
-            yield pid
+        for argument in arguments:
+            if argument.startswith(prefix.encode()) and pid != os.getpid():
+                found[pid] = argument[len(prefix) :].decode()
+    return found
 
 
 def members(inodes: set[int]) -> Iterator[int]:

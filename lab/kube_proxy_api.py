@@ -9,6 +9,7 @@ One process serves all nodes of a lab: each of its listening sockets was opened 
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 from . import scenarios, state
 from .errors import LabError
+from .holder import disturbable
 from .namespaces import network_of
 from .rules_kube_proxy import KubeProxy
 from .state import State
@@ -66,6 +68,8 @@ def start(lab: State) -> int:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=disturbable,
+        cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
     )
     assert process.stdout is not None
     with process.stdout as ready:

@@ -36,9 +36,11 @@ def load_rules(scenario: Scenario, node: int, number: int, backend: str, service
     if proxy.mode == "nftables":
         cni = RuleSet()
         rules_cni.write(cni, scenario.cni, number)
-        steps = [lambda: restore(node, backend, cni), lambda: load_nft(node, rules_nftables_proxy.text(proxy, known))]
-        for step in reversed(steps) if scenario.cni_after_proxy else steps:
-            step()
+        if not scenario.cni_after_proxy:
+            restore(node, backend, cni)
+        load_nft(node, rules_nftables_proxy.text(proxy, known))
+        if scenario.cni_after_proxy:
+            restore(node, backend, cni)
         return
     rules = RuleSet()
     rules_kube_proxy.write(rules, proxy, known)

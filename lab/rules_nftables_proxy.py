@@ -42,8 +42,7 @@ def _service(proxy: KubeProxy, service: Service, name: str) -> list[str]:
         host = endpoint.split(":", maxsplit=1)[0]
         chain = "endpoint-%s" % service.endpoint_chain(endpoint)[9:]
         chains.append(
-            " chain %s { ip saddr %s jump mark-for-masquerade; meta l4proto %s dnat to %s; }"
-            % (chain, host, service.protocol, endpoint)
+            " chain %s { ip saddr %s jump mark-for-masquerade; meta l4proto %s dnat to %s; }" % (chain, host, service.protocol, endpoint)
         )
         choices.append("%d : goto %s" % (place, chain))
     source = "ip saddr != %s " % proxy.cluster_cidr if proxy.cluster_cidr else ""

@@ -219,7 +219,7 @@ def get(name: str) -> Scenario:
 
 def variants(names: tuple[str, ...], backend: Optional[str]) -> list[tuple[Scenario, str]]:
     """(scenario, backend) pairs. `backend`: nft, legacy or both; a scenario bound to one backend keeps it."""
-    pairs = []
+    pairs: list[tuple[Scenario, str]] = []
     for name in names:
         scenario = get(name)
         wanted = ("nft", "legacy") if backend == "both" else (backend or "nft",)

@@ -39,9 +39,7 @@ CLUSTER_DNS = (
     Service("kube-system/kube-dns:dns", ip.DNS_SERVICE, 53, "udp", (ip.DNS_POD + ":53",)),
     Service("kube-system/kube-dns:dns-tcp", ip.DNS_SERVICE, 53, "tcp", (ip.DNS_POD + ":53",)),
 )
-KUBERNETES = Service(
-    "default/kubernetes:https", ip.KUBERNETES_SERVICE, 443, "tcp", (ip.underlay(ip.BACKEND_NUMBER) + ":6443",)
-)
+KUBERNETES = Service("default/kubernetes:https", ip.KUBERNETES_SERVICE, 443, "tcp", (ip.underlay(ip.BACKEND_NUMBER) + ":6443",))
 
 
 def more(count: int) -> Iterator[Service]:

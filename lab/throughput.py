@@ -37,9 +37,9 @@ def _ask(command: list[str]) -> dict[str, Any]:
     """Repeated for a moment while the server is not listening yet."""
     deadline = time.monotonic() + 5
     while True:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         report: dict[str, Any] = json.loads(done.stdout or "{}")
-        if done.returncode == 0:
+        if "error" not in report and report.get("end"):  # iperf3 3.12 exits with 0 when it could not connect
             return report
         if "refused" not in report.get("error", "") or time.monotonic() > deadline:
             raise LabError("iperf3: %s" % (report.get("error") or done.stderr.strip()))

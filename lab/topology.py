@@ -1,31 +1,21 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build a lab and take it down again."""
+"""Build a lab."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import addresses as ip
-from . import dns, holder, inventory, kube_proxy_api, links, mounts, node, scenarios, state
+from . import dns, holder, inventory, kube_proxy_api, links, mounts, node, requirements, scenarios, state
 from . import namespaces as ns
 from .errors import LabError
+from .removal import remove
 from .state import State
 
-TOOLS = {
-    "ip": "iproute2",
-    "nsenter": "util-linux",
-    "iptables-nft-restore": "iptables",
-    "iptables-legacy-restore": "iptables",
-    "nft": "nftables",
-    "ethtool": "ethtool",
-    "dnsmasq": "dnsmasq-base",
-}
 WORKERS = 4
 
 
@@ -43,22 +33,13 @@ class Options:
     python: str = "/usr/bin/python3"
 
 
-def check_host() -> None:
-    """One line that says what to install, before anything is created."""
-    if os.geteuid() != 0:
-        raise LabError("the lab needs root: run it with sudo")
-    missing = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
-    if missing:
-        raise LabError("missing tools: apt-get install %s" % " ".join(missing))
-
-
 def plan(options: Options) -> dict[str, dict[str, Any]]:
     """Every node that will exist, before any does."""
     pairs = scenarios.variants(options.scenarios, options.backend)
     count = options.nodes or len(pairs)
     if not 0 < count <= ip.MOST_NODES:
         raise LabError("%d nodes: a lab has 1 to %d" % (count, ip.MOST_NODES))
-    nodes = {
+    nodes: dict[str, dict[str, Any]] = {
         "switch": {"role": "switch", "address": ip.GATEWAY},
         "backend": {"role": "backend", "number": ip.BACKEND_NUMBER, "address": ip.underlay(ip.BACKEND_NUMBER)},
         "dns-pod": {"role": "pod", "address": ip.DNS_POD},
@@ -83,22 +64,26 @@ def plan(options: Options) -> dict[str, dict[str, Any]]:
 
 def up(name: str, options: Options) -> State:
     """Build it; on any failure, Ctrl-C included, take down what was built and raise."""
-    check_host()
+    requirements.check()
     nodes = plan(options)
-    lab = state.create(name, asdict(options))
+    lab = None
     try:
+        with holder.undisturbed():
+            lab = state.create(name, asdict(options))
         lab.nodes.update(nodes)
         lab.save()
         _start_holders(lab, options)
         _build_underlay(lab)
         _fill_nodes(lab, options)
         if options.kube_proxy_api:
-            lab.servers["kube_proxy_api"] = holder.identify(kube_proxy_api.start(lab))
+            with holder.undisturbed():
+                lab.servers["kube_proxy_api"] = holder.identify(kube_proxy_api.start(lab))
         inventory.write(lab)
         lab.data["complete"] = True
         lab.save()
     except BaseException:
-        _remove(lab)
+        if lab is not None:
+            remove(lab)
         raise
     return lab
 
@@ -114,8 +99,9 @@ def _start_holders(lab: State, options: Options) -> None:
             ns.sethostname(name.replace("_", "-")[:63])
             mounts.mount_all(folder, hide)
 
-        planned["holder"] = holder.identify(holder.spawn(lab.marker + name, prepare))
-        lab.save()
+        with holder.undisturbed():
+            planned["holder"] = holder.identify(holder.spawn(lab.marker + name, prepare))
+            lab.save()
 
 
 def _build_underlay(lab: State) -> None:
@@ -126,8 +112,9 @@ def _build_underlay(lab: State) -> None:
     for tunnel in links.TUNNELS.values():
         links.add_tunnel(backend, ip.BACKEND_NUMBER, tunnel)
     links.add_pod(backend, pod, ip.DNS_POD)
-    lab.servers["dns"] = holder.identify(dns.start(pod))
-    lab.save()
+    with holder.undisturbed():
+        lab.servers["dns"] = holder.identify(dns.start(pod))
+        lab.save()
 
 
 def _fill_nodes(lab: State, options: Options) -> None:
@@ -148,27 +135,3 @@ def _fill_nodes(lab: State, options: Options) -> None:
 
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(load, lab.scenario_nodes()))
-
-
-def down(name: str) -> bool:
-    """Remove a lab. False when there is none; repeating it is safe."""
-    lab = state.load(name)
-    if lab is None:
-        return False
-    builder = lab.data["builder"]
-    if not lab.data["complete"] and holder.is_running(builder) and builder["pid"] != os.getpid():
-        raise LabError("lab %s is being built by process %d: stop that first" % (name, builder["pid"]))
-    _remove(lab)
-    return True
-
-
-def _remove(lab: State) -> None:
-    """End exactly the processes of this lab; namespaces, mounts, links and rules go with them."""
-    known = [planned["holder"] for planned in lab.nodes.values()] + list(lab.servers.values())
-    alive = {identity["pid"] for identity in known if identity and holder.is_running(identity)}
-    alive.update(holder.find_marked(lab.marker))  # started, but not written down any more
-    inodes = {inode for inode in map(holder.netns_inode, alive) if inode is not None}
-    inodes.discard(holder.netns_inode(os.getpid()) or 0)
-    alive.update(holder.members(inodes))  # whatever was left running inside, `exec` included
-    holder.end(sorted(alive))
-    lab.forget()
