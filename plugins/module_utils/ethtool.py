@@ -13,6 +13,7 @@ from typing import Dict, List, Tuple
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError
 
 SIOCETHTOOL = 0x8946
+ETHTOOL_GDRVINFO = 0x03
 ETHTOOL_GSTRINGS = 0x1B
 ETHTOOL_GSSET_INFO = 0x37
 ETHTOOL_GFEATURES = 0x3A
@@ -46,6 +47,12 @@ def _ioctl(device, payload):  # type: (str, bytes) -> Tuple[int, bytes]
             reason = REASONS.get(error.errno or 0, "SIOCETHTOOL on %%s: %s" % error.strerror)
             raise NodeError(reason % device) from None
     return code, answer.tobytes()
+
+
+def driver(device):  # type: (str) -> str
+    """The name of the device's driver, first text of struct ethtool_drvinfo (196 bytes)."""
+    _code, answer = _ioctl(device, struct.pack("=I192x", ETHTOOL_GDRVINFO))
+    return answer[4:36].split(b"\0")[0].decode("ascii", "replace")
 
 
 def _names(device):  # type: (str) -> List[str]

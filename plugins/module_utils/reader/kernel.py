@@ -1,0 +1,81 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kernel and the distribution of this node, for node_info with the python reader."""
+
+import glob
+import gzip
+import os
+import re
+from typing import Any, Dict, List
+
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import Run, which
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.files import lines_of
+
+FIX = "never update the UDP checksum"  # words of the fix's subject (kernel commit ea64d8d6c675)
+RPM_NAMES = ("kernel-core", "kernel", "kernel-uek-core", "kernel-uek", "kernel-default")
+
+
+def os_release():  # type: () -> Dict[str, str]
+    """What os-release(5) says; the name is that of /etc/redhat-release on CentOS 6 and older."""
+    values = {}
+    for line in lines_of("/etc/os-release") or lines_of("/usr/lib/os-release"):
+        name, equals, value = line.partition("=")
+        if equals:
+            values[name] = re.sub(r"^(['\"])(.*)\1$", r"\2", value.strip())
+    redhat = "".join(lines_of("/etc/redhat-release")[:1])
+    return {
+        "id": values.get("ID", ""),
+        "version_id": values.get("VERSION_ID", ""),
+        "id_like": values.get("ID_LIKE", ""),
+        "name": values.get("PRETTY_NAME") or values.get("NAME") or redhat,
+    }
+
+
+def upstream(signature, version):  # type: (str, str) -> str
+    """The stable release that an Ubuntu signature or a Debian version names."""
+    found = re.search(r" (\d+\.\d+\.\d+)$", signature)
+    found = found or re.search(r"\bDebian (\d+\.\d+\.\d+)", version)
+    return found.group(1) if found else ""
+
+
+def evidence(source, lines):  # type: (str, List[str]) -> Dict[str, Any]
+    """The newest entry of a changelog and the line that tells of the fix."""
+    heads = [line for line in lines if line.startswith(("*", " -- "))]
+    fixes = [line for line in lines if FIX in line]
+    return {
+        "asked": True,
+        "line": "".join(fixes[:1]).strip(),
+        "newest": "".join(heads[:1]).strip(),
+        "source": source,
+    }
+
+
+def changelog(release, run):  # type: (str, Run) -> Dict[str, Any]
+    """From the Debian package's file or from rpm, whichever this node has."""
+    for path in glob.glob("/usr/share/doc/linux-image-%s/changelog.Debian.gz" % glob.escape(release)):
+        with gzip.open(path, "rt", encoding="utf-8", errors="replace") as lines:
+            return evidence(path, lines.read().splitlines())
+    for name in RPM_NAMES if which("rpm") else ():
+        package = "%s-%s" % (name, release)
+        if run(["rpm", "-q", package])[0] == 0:
+            text = run(["rpm", "-q", "--changelog", package])[1]
+            return evidence("rpm -q --changelog %s" % package, text.splitlines())
+    return {"asked": True, "line": "", "newest": "", "source": ""}
+
+
+def read(run, asked):  # type: (Run, bool) -> Dict[str, Any]
+    """Part `kernel` of the facts."""
+    uname = os.uname()
+    signature = "".join(lines_of("/proc/version_signature")[:1])
+    nothing = {"asked": False, "line": "", "newest": "", "source": ""}
+    return {
+        "source": "uname(2), /proc/version_signature, /etc/os-release",
+        "release": uname.release,
+        "version": uname.version,
+        "machine": uname.machine,
+        "version_signature": signature,
+        "os": os_release(),
+        "upstream": upstream(signature, uname.version),
+        "changelog": changelog(uname.release, run) if asked else nothing,
+    }

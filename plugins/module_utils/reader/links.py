@@ -1,0 +1,213 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VXLAN devices, their underlay and the routes, through pyroute2."""
+
+import re
+from typing import Any, Dict, List, Optional, Tuple
+
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import ethtool
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError
+
+try:
+    from pyroute2 import IPRoute
+    from pyroute2.ethtool.ioctl import IoctlEthtool
+    from pyroute2.netlink.exceptions import NetlinkError
+except ImportError:  # the module reports it before any of these is used
+    pass
+
+IFF_UP = 1
+
+
+def _attributes(pairs):  # type: (Any) -> Dict[str, Any]
+    return {pair[0]: pair[1] for pair in (pairs or {}).get("attrs", ())}
+
+
+def features(name):  # type: (str) -> Tuple[Dict[str, Any], str]
+    """Every feature of a device, and why there is none."""
+    reader = IoctlEthtool(name)
+    try:
+        found = reader.get_features()
+    except OSError as error:
+        return {}, "features of %s: %s" % (name, error.strerror)
+    finally:
+        reader.close()
+    result = {}
+    for feature, active, available, _index, _bit in found:
+        if not feature:
+            continue  # a bit that this kernel has no name for
+        fixed = not available or found.is_never_changed(feature)
+        result[feature] = {
+            "active": active,
+            # an unchangeable feature cannot be requested, whatever its bit says
+            "requested": active if fixed else found.is_requested(feature),
+            "fixed": fixed,
+        }
+    return result, ""
+
+
+def _with_features(device):  # type: (Dict[str, Any]) -> Dict[str, Any]
+    device["features"], reason = features(device["name"])
+    if reason:
+        device["features_unknown"] = reason
+    return device
+
+
+def owner(name, canal):  # type: (str, bool) -> str
+    """Who makes devices of this name (knowledge of the CNI projects)."""
+    if re.match(r"vxlan(-v6)?\.calico$", name):
+        return "calico"
+    if re.match(r"flannel(-v6)?\.\d+$", name):
+        return "canal" if canal else "flannel"
+    return "cilium" if name == "cilium_vxlan" else "other"
+
+
+def checksum(data, old_kernel):  # type: (Dict[str, Any], bool) -> str
+    """How the outer UDP checksum is made."""
+    if data.get("IFLA_VXLAN_COLLECT_METADATA"):
+        return "external"
+    if "IFLA_VXLAN_UDP_CSUM" not in data:
+        return "noudpcsum" if old_kernel else "unknown"
+    return "udpcsum" if data["IFLA_VXLAN_UDP_CSUM"] else "noudpcsum"
+
+
+def outer(data):  # type: (Dict[str, Any]) -> str
+    """Address family of the outer header."""
+    if data.get("IFLA_VXLAN_LOCAL6") or data.get("IFLA_VXLAN_GROUP6"):
+        return "ipv6"
+    if data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_GROUP"):
+        return "ipv4"
+    return "unknown" if data.get("IFLA_VXLAN_COLLECT_METADATA") else "ipv4"
+
+
+class Links:
+    """One netlink socket and the names and addresses that were read with it."""
+
+    def __init__(self):  # type: () -> None
+        self.route = IPRoute()
+        self.names = {}  # type: Dict[int, str]
+
+    def name(self, index):  # type: (Optional[int]) -> Optional[str]
+        """The name of a device by its number."""
+        if not index:
+            return None
+        if index not in self.names:
+            for link in self._links(index=index):
+                self.names[index] = _attributes(link)["IFLA_IFNAME"]
+        return self.names.get(index)
+
+    def _links(self, **wanted):  # type: (Any) -> List[Any]
+        try:
+            if "index" in wanted:
+                return list(self.route.get_links(wanted["index"]))
+            return list(self.route.get_links(**wanted))
+        except NetlinkError:
+            return []
+
+    def addresses(self, index):  # type: (int) -> List[str]
+        """IPv4 addresses of a device with their prefix length."""
+        found = []
+        for message in self.route.get_addr(family=2, index=index):
+            if message["index"] == index:
+                values = _attributes(message)
+                address = values.get("IFA_LOCAL") or values.get("IFA_ADDRESS")
+                found.append("%s/%d" % (address, message["prefixlen"]))
+        return sorted(found)
+
+    def vxlan(self, canal, old_kernel):  # type: (bool, bool) -> Dict[str, Any]
+        """Part `vxlan` of the facts."""
+        devices = []
+        for link in self._links(kind="vxlan"):
+            info = _attributes(_attributes(link).get("IFLA_LINKINFO"))
+            # a kernel that does not know the kind answers with all devices
+            if info.get("IFLA_INFO_KIND") == "vxlan":
+                data = _attributes(info.get("IFLA_INFO_DATA"))
+                devices.append(self._tunnel(link, data, canal, old_kernel))
+        return {
+            "source": "rtnetlink (pyroute2), ioctl SIOCETHTOOL",
+            "devices": sorted(devices, key=lambda device: str(device["name"])),
+        }
+
+    def _tunnel(self, link, data, canal, old_kernel):
+        # type: (Any, Dict[str, Any], bool, bool) -> Dict[str, Any]
+        values = _attributes(link)
+        device = {
+            "name": values["IFLA_IFNAME"],
+            "vni": data.get("IFLA_VXLAN_ID"),
+            "port": data.get("IFLA_VXLAN_PORT"),
+            "local": data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_LOCAL6"),
+            "underlay": self.name(data.get("IFLA_VXLAN_LINK")),
+            "outer": outer(data),
+            "checksum": checksum(data, old_kernel),
+            "udp6zerocsumtx": bool(data.get("IFLA_VXLAN_UDP_ZERO_CSUM6_TX")),
+            "udp6zerocsumrx": bool(data.get("IFLA_VXLAN_UDP_ZERO_CSUM6_RX")),
+            "mtu": values["IFLA_MTU"],
+            "up": bool(link["flags"] & IFF_UP),
+            "owner": owner(values["IFLA_IFNAME"], canal),
+            "addresses": self.addresses(link["index"]),
+        }
+        return _with_features(device)
+
+    def devices(self, names):  # type: (List[str]) -> Dict[str, Any]
+        """Part `links` of the facts, of just these devices: a node has a thousand cali*."""
+        found = []
+        for name in sorted(set(names)):
+            for link in self.route.get_links(ifname=name):
+                values = _attributes(link)
+                if values.get("IFLA_IFNAME") != name:
+                    continue
+                found.append(
+                    _with_features(
+                        {
+                            "name": name,
+                            "driver": _driver(name),
+                            "mtu": values["IFLA_MTU"],
+                            "addresses": self.addresses(link["index"]),
+                        }
+                    )
+                )
+        return {"source": "rtnetlink (pyroute2), ioctl SIOCETHTOOL", "devices": found}
+
+    def default_device(self):  # type: () -> Optional[str]
+        """The device of the default route that ip(8) would print first."""
+        routes = []
+        for message in self.route.get_default_routes(family=2):
+            values = _attributes(message)
+            hops = values.get("RTA_MULTIPATH") or [{}]
+            index = values.get("RTA_OIF") or hops[0].get("oif")
+            if index:
+                routes.append((values.get("RTA_PRIORITY", 0), index))
+        return self.name(min(routes)[1]) if routes else None
+
+    def lookup(self, address):  # type: (str) -> Dict[str, Any]
+        """What the kernel does with a packet to this address."""
+        values = {}  # type: Dict[str, Any]
+        try:
+            for message in self.route.route("get", dst=address):
+                values = _attributes(message)
+        except NetlinkError:
+            pass
+        return {
+            "destination": address,
+            "device": self.name(values.get("RTA_OIF")),
+            "source": values.get("RTA_PREFSRC"),
+        }
+
+    def routes(self, default, services):  # type: (Optional[str], List[str]) -> Dict[str, Any]
+        """Part `routes` of the facts."""
+        return {
+            "source": "rtnetlink (pyroute2)",
+            "default_device": default,
+            "lookups": [self.lookup(address) for address in sorted(set(services))],
+        }
+
+    def close(self):  # type: () -> None
+        """Give the socket back."""
+        self.route.close()
+
+
+def _driver(name):  # type: (str) -> Optional[str]
+    try:
+        return ethtool.driver(name)
+    except NodeError:
+        return None
