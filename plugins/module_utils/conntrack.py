@@ -61,9 +61,7 @@ def build_request(direction: str, flow: Flow) -> bytes:
     """The IPCTNL_MSG_CT_GET message that asks for the one connection with this tuple."""
     family = _family(flow)
     src_kind, dst_kind = (3, 4) if family == socket.AF_INET6 else (1, 2)
-    addresses = _attribute(src_kind, socket.inet_pton(family, flow.src)) + _attribute(
-        dst_kind, socket.inet_pton(family, flow.dst)
-    )
+    addresses = _attribute(src_kind, socket.inet_pton(family, flow.src)) + _attribute(dst_kind, socket.inet_pton(family, flow.dst))
     protocol = (
         _attribute(PROTO_NUM, struct.pack("B", PROTOCOLS[flow.protocol]))
         + _attribute(PROTO_SPORT, struct.pack("!H", flow.sport))
@@ -124,10 +122,7 @@ def parse_table(text: str) -> Dict[Tuple[str, Flow], Entry]:
         tuples = pattern.findall(line)
         if len(words) < 3 or words[2] not in PROTOCOLS or len(tuples) != 2:
             continue
-        flows = [
-            Flow(words[2], _canonical(src), int(sport), _canonical(dst), int(dport))
-            for src, dst, sport, dport in tuples
-        ]
+        flows = [Flow(words[2], _canonical(src), int(sport), _canonical(dst), int(dport)) for src, dst, sport, dport in tuples]
         entry = Entry(flows[0], flows[1])
         table["original", entry.original] = table["reply", entry.reply] = entry
     return table

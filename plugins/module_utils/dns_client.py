@@ -33,6 +33,8 @@ ERRORS = {
     errno.EPIPE: "bad_answer",
 }
 
+REFUSAL_WAIT = 0.05
+
 Server = NamedTuple("Server", [("address", str), ("port", int), ("timeout", float)])
 
 # latency_ms: until the answer is complete, -1.0 without an answer. connect_ms: how long connect() took, whether it
@@ -103,7 +105,16 @@ def _receive(sock: socket.socket, size: int, deadline: float) -> bytes:
 
 def _exchange_udp(sock: socket.socket, query: bytes, deadline: float) -> bytes:
     sock.settimeout(_left(deadline))
-    sock.send(query)
+    try:
+        sock.send(query)
+    except PermissionError:
+        # A REJECT in this node's OUTPUT, kube-proxy's way to say that a Service has no endpoint, drops the packet (EPERM
+        # here) and sends the refusal, which the next call returns. After a plain DROP nothing comes.
+        sock.settimeout(REFUSAL_WAIT)
+        try:
+            return sock.recv(4096)
+        except socket.timeout:
+            raise OSError(errno.EPERM, "dropped by this node's own firewall") from None
     sock.settimeout(_left(deadline))
     return sock.recv(4096)
 

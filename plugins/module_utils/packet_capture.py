@@ -10,6 +10,7 @@ socket's buffer; nothing is read before the probe is over.
 """
 
 import array
+import contextlib
 import errno
 import os
 import socket
@@ -115,20 +116,33 @@ def _attach(sock: socket.socket, code: bytes) -> None:
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(code) // 8, memory.buffer_info()[0]))
 
 
+def _discard(sock: socket.socket) -> None:
+    """Throw away what came in before the filter was there; the filter lets hardly anything follow."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sock.recv(1, socket.MSG_DONTWAIT)
+
+
+def _open_socket(protocol: int) -> socket.socket:
+    try:
+        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+    except OSError as problem:
+        why = str(problem.strerror).lower()
+        raise Unavailable("packets cannot be captured: %s; needs CAP_NET_RAW: run with become" % why) from None
+
+
 def open_capture(underlay: str, ports: Sequence[int], identifier: int) -> Capture:
     """Start to capture on underlay, on all devices when it is empty; Unavailable without the right or the means."""
     if not os.path.exists("/proc/net/packet"):
         raise Unavailable("packet sockets are not loaded in this kernel (af_packet)")
+    # Protocol 0 receives nothing until bind, so that the filter is there first. Python cannot bind to all devices.
+    sock = _open_socket(0 if underlay else ETH_P_ALL)
     try:
-        # Protocol 0 and the filter before bind: nothing unfiltered can get in between.
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    except OSError as problem:
-        why = str(problem.strerror).lower()
-        raise Unavailable("packets cannot be captured: %s; needs CAP_NET_RAW: run with become" % why) from None
-    try:
-        sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         _attach(sock, assemble(filter_program(ports, identifier)))
-        sock.bind((underlay, ETH_P_ALL))
+        _discard(sock)
+        sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        if underlay:
+            sock.bind((underlay, ETH_P_ALL))
     except OSError as problem:
         sock.close()
         where, why = underlay or "any device", str(problem.strerror).lower()

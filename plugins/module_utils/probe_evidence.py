@@ -33,9 +33,7 @@ def parse_devices(text: str) -> List[Device]:
     return devices
 
 
-def choose(
-    devices: Sequence[Device], device: Optional[str], port: Optional[int], underlay: Optional[str]
-) -> Tuple[List[int], str]:
+def choose(devices: Sequence[Device], device: Optional[str], port: Optional[int], underlay: Optional[str]) -> Tuple[List[int], str]:
     """(VXLAN ports, underlay) to capture; no port when there is nothing to capture; ValueError: no such device."""
     if device is not None:
         devices = [found for found in devices if found.name == device]
@@ -92,17 +90,13 @@ def _worst(values: Sequence[str], order: Sequence[str]) -> str:
 
 def _why_no_packet(attempts: Sequence[Attempt], backends: Set[str], find: Optional[Find]) -> str:
     if backends:
-        return "no packet left by VXLAN: the Service led to %s, on this node or reached another way" % (
-            ", ".join(sorted(backends))
-        )
+        return "no packet left by VXLAN: the Service led to %s, on this node or reached another way" % (", ".join(sorted(backends)))
     if find and any(attempt.error in ("timeout", "none") for attempt in attempts):
         return "no packet left by VXLAN: this node translates the Service address to no pod"
     return "no packet left by VXLAN"
 
 
-def weigh(
-    packets: Sequence[Outer], attempts: Sequence[Attempt], server: Server, find: Optional[Find], source: str
-) -> Dict[str, Any]:
+def weigh(packets: Sequence[Outer], attempts: Sequence[Attempt], server: Server, find: Optional[Find], source: str) -> Dict[str, Any]:
     """The evidence from the packets that belong to attempts; find is None when connection tracking is unreadable."""
     flows, backends = _asked_flows(attempts, server, find)
     queries = {attempt.query for attempt in attempts if attempt.protocol == "udp"}

@@ -36,11 +36,7 @@ def summarize(attempts: Sequence[Attempt]) -> Dict[str, Any]:
 
 def summarize_tcp(attempts: Sequence[Attempt]) -> Dict[str, Any]:
     """The same with what only a connection can tell."""
-    slow = [
-        attempt
-        for attempt in attempts
-        if attempt.connect_ms >= SYN_LOST_MS and (attempt.connected or attempt.error == "timeout")
-    ]
+    slow = [attempt for attempt in attempts if attempt.connect_ms >= SYN_LOST_MS and (attempt.connected or attempt.error == "timeout")]
     return dict(
         summarize(attempts),
         connected=len([attempt for attempt in attempts if attempt.connected]),

@@ -249,6 +249,7 @@ evidence:
 import ipaddress
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import runner
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.dns_client import Server, build_query
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.probe_verdict import VERDICTS
