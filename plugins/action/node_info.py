@@ -26,6 +26,7 @@ ARGUMENTS: dict[str, Any] = {
     "changelog": {"type": "bool", "default": False},
     "transcript": {"type": "path"},
 }
+HEADER = "vxlan-offload-probe "
 PROBE = Path(transcript.__file__).with_name("probe.sh")
 
 
@@ -36,9 +37,7 @@ class ActionModule(ActionBase):
     # Nothing connects before the probe does: a saved transcript needs no node.
     _requires_connection = False
 
-    def run(
-        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(ARGUMENTS)
         if options["transcript"]:
@@ -60,9 +59,7 @@ class ActionModule(ActionBase):
         except OSError as error:
             raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}") from error
 
-    def _python(
-        self, result: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None
-    ) -> dict[str, Any]:
+    def _python(self, result: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         arguments = {key: value for key, value in options.items() if key != "transcript"}
         answer = self._execute_module(
             module_name="kubenet.vxlan_offload.node_info",
@@ -73,11 +70,9 @@ class ActionModule(ActionBase):
 
     def _collect(self, options: dict[str, Any]) -> str:
         if self._connection.transport in ("winrm", "psrp", "network_cli", "netconf", "httpapi"):
-            raise AnsibleActionFail(
-                f"connection {self._connection.transport} has no POSIX shell: node_info is for Linux nodes"
-            )
+            raise AnsibleActionFail(f"connection {self._connection.transport} has no POSIX shell: node_info is for Linux nodes")
         answer = self._send(script(options))
-        if "vxlan-offload-probe" not in answer["stdout"]:
+        if HEADER not in answer["stdout"]:
             raise AnsibleActionFail(_no_answer(answer))
         return str(answer["stdout"])
 
@@ -91,14 +86,10 @@ class ActionModule(ActionBase):
         terminal = bool(become) and getattr(become, "require_tty", False)
         answer: dict[str, Any] = {"stdout": "", "stderr": ""}
         if getattr(self._connection, "has_pipelining", False) and not terminal:
-            answer = self._low_level_execute_command(
-                "exec /bin/sh", in_data=text.encode(), executable=executable
-            )
-            if "tty" not in answer["stderr"] + answer["stdout"][:200]:
-                return answer
-        return self._low_level_execute_command(
-            f"exec /bin/sh -c {shlex.quote(text)}", executable=executable
-        )
+            answer = self._low_level_execute_command("exec /bin/sh", in_data=text.encode(), executable=executable)
+            if HEADER in answer["stdout"] or "tty" not in answer["stderr"] + answer["stdout"]:
+                return answer  # sudo's requiretty says "you must have a tty"
+        return self._low_level_execute_command(f"exec /bin/sh -c {shlex.quote(text)}", executable=executable)
 
 
 def script(options: dict[str, Any]) -> str:

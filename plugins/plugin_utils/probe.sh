@@ -1,329 +1,261 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC3013,SC3067
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Prints what this node has: "sudo sh < probe.sh > node.txt". Read-only. Needs no file, no Python. Everything is in functions and
-# starts on the last line, so that a script cut on its way does nothing. Each process costs 2-8 ms on a busy node: builtins first.
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C
-export PATH LC_ALL
+# Prints what a node has, changes nothing: sudo sh < probe.sh > node.txt
+# It starts on the last line: cut on its way, it does nothing. A process costs up to 8 ms: builtins first.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 nl='
 '
+# kubernetes:https, kube-dns:dns, kube-dns:dns-tcp, coredns:dns, rke2's: the hash of a name is the same in all clusters
 wk='KUBE-SVC-NPX46M4PTMTKRN6Y KUBE-SVC-TCOU7JCQXEZGVUNU KUBE-SVC-ERIFXISQEP7F7OF4 KUBE-SVC-ZRLRAB2E5DTUX37C KUBE-SVC-YFPH5LFNKP7E3G4L'
 
+p() { printf '%s\n' "$*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 want() { case " ${subset:-all} " in *" all "* | *" $1 "*) ;; *) return 1 ;; esac; }
-p() { printf '%s\n' "$*"; }
-# run TITLE COMMAND...: one section; leaves its text in $out and its code in $rc
-run() {
-  title=$1
-  shift
-  if has "$1"; then out=$("$@" 2>&1) rc=$?; else out="$1: not found" rc=127; fi
-  section "$title"
-}
+begin() { name=$1 && p "$N begin $*"; }
+end() { p "$N end $name ${1:-0}"; }
+# $out and $rc as a section
 section() {
-  p "$N begin $1"
-  if [ ${#out} -gt 300000 ]; then
-    out=$(printf '%.300000s' "$out")
-    p "$out$nl$N cut"
-  else p "$out"; fi
-  p "$N end ${1%% *} $rc"
+	begin "$@"
+	[ ${#out} -le 300000 ] || out=$(printf '%.300000s' "$out")$nl$N\ cut
+	p "$out"
+	end "$rc"
 }
-# file PREFIX PATH: its lines, by the shell alone
+# run TITLE COMMAND...
+run() {
+	title=$1
+	shift
+	out=$("$@" 2>&1) rc=$?
+	section "$title"
+}
+# file PREFIX PATH
 file() {
-  [ -r "$2" ] || return 0
-  while IFS= read -r l || [ -n "$l" ]; do p "$1$l"; done <"$2"
+	[ -r "$2" ] && while IFS= read -r l || [ "$l" ]; do p "$1$l"; done <"$2"
 }
 
 kernel() {
-  run uname uname -rvm
-  rel=${out%% *}
-  p "$N begin release"
-  file 'signature ' /proc/version_signature
-  f=/etc/os-release
-  [ -r $f ] || f=/usr/lib/os-release
-  file 'os ' $f
-  file 'redhat ' /etc/redhat-release
-  p "$N end release 0"
-  [ "${changelog:-0}" = 1 ] && changes
+	begin release
+	file 'signature ' /proc/version_signature
+	file 'os ' /etc/os-release || file 'os ' /usr/lib/os-release || file 'redhat ' /etc/redhat-release
+	end
+	[ "${changelog:-0}" = 1 ] || return
+	begin changelog
+	d=/usr/share/doc/linux-image-$rel/changelog.Debian.gz
+	if [ -r "$d" ]; then
+		p "source $d"
+		gzip -dc "$d"
+	else
+		d=$(rpm -qf "/lib/modules/$rel/kernel" | head -n 1)
+		p "source rpm -q --changelog $d"
+		rpm -q --changelog "$d"
+	fi 2>/dev/null | awk '/^source/ {print} /never update the UDP checksum/ {l = $0} /^(\*| -- )/ && !a {a = $0}
+	END {print "newest " a "\nline " l}'
+	end
 }
-changes() {
-  p "$N begin changelog"
-  d=/usr/share/doc/linux-image-$rel/changelog.Debian.gz
-  if [ -r "$d" ]; then
-    p "source $d"
-    gzip -dc "$d" 2>&1 | pick
-  elif has rpm; then
-    for k in kernel-core kernel kernel-uek-core kernel-uek kernel-default; do
-      rpm -q "$k-$rel" >/dev/null 2>&1 || continue
-      p "source rpm -q --changelog $k-$rel"
-      rpm -q --changelog "$k-$rel" 2>&1 | pick
-      break
-    done
-  fi
-  p "$N end changelog 0"
-}
-pick() { awk '/never update the UDP checksum/ && !l {l = $0} /^(\*| -- )/ {if (!a) a = $0; z = $0}
-  END {print "newest " a; print "oldest " z; print "line " l}'; }
 
-# The devices that matter, never all: a node has a thousand cali* interfaces.
+# Only the devices that matter: a node has a thousand cali*.
 device() {
-  case $1 in -* | '') return ;; esac
-  case $seen in *" $1 "*) return ;; esac
-  seen="$seen$1 "
-  run "addr $1" ip addr show dev "$1"
-  run "features $1" ethtool -k "$1"
-  want links && run "driver $1" ethtool -i "$1"
+	case $seen$1 in *" $1 "* | *' -'*) return ;; esac
+	seen="$seen$1 "
+	run "addr $1" ip addr show dev "$1"
+	run "features $1" ethtool -k "$1"
+	want links && run "driver $1" ethtool -i "$1"
 }
 links() {
-  seen=' ' under=''
-  if want vxlan || want links; then
-    run vxlan ip -o -d link show type vxlan
-    [ $rc = 0 ] && vxlans "$out"
-  fi
-  if want routes || want links; then
-    run default ip -4 route show default
-    case $out in *' dev '*) out=${out#* dev } && under="$under ${out%% *}" ;; esac
-  fi
-  if want links; then for d in $under; do device "$d"; done; fi
-}
-vxlans() {
-  set -f
-  IFS=$nl
-  for l in $1; do
-    unset IFS
-    case $l in *vxlan\ *) ;; *) continue ;; esac
-    d=${l#*: } && d=${d%%: *}
-    device "${d%%@*}"
-    case $l in *' dev '*) l=${l#* dev } && under="$under ${l%% *}" ;; esac
-  done
-  unset IFS
+	want vxlan || want links || want routes || return
+	seen=' ' under=''
+	run vxlan ip -o -d link show type vxlan
+	IFS=$nl
+	for l in $out; do
+		unset IFS
+		case $l in *'vxlan '*) d=${l#*: } && d=${d%%: *} && device "${d%%@*}" ;; esac
+		case $l in *'vxlan '*' dev '*) l=${l#* dev } && under="$under ${l%% *}" ;; esac
+	done
+	unset IFS
+	run default ip -4 route show default
+	case $out in *' dev '*) l=${out#* dev } && under="$under ${l%% *}" ;; esac
+	want links && for d in $under; do device "$d"; done
 }
 
-# nf_tables counts only when it is there already: to ask for it would load the module.
-nf_tables() {
-  b=/lib/modules/$rel/modules.builtin
-  [ -e /proc/modules ] && [ -e "$b" ] || return 0
-  grep -qE '^nf_tables |/nf_tables\.ko' /proc/modules "$b" 2>/dev/null
-}
+# Asking for nf_tables or a legacy table would load it.
 tools() {
-  nft='' legacy='' v=''
-  if has iptables; then v=$(iptables -V 2>&1); fi
-  case $v in *nf_tables*) nft=iptables ;; ?*) legacy=iptables ;; esac
-  if has iptables-nft; then nft=iptables-nft; fi
-  if has iptables-legacy; then legacy=iptables-legacy; fi
-  p "$N begin printers"
-  for d in $nft $legacy; do
-    [ "$d" = iptables ] || v=$("$d" -V 2>&1)
-    case $d in "$nft") p "nft $d $v" ;; *) p "legacy $d $v" ;; esac
-  done
-  if has nft; then p "nftables nft"; fi
-  if nf_tables; then p "nf_tables yes"; else p "nf_tables no"; nft=; fi
-  l=
-  if [ ! -e /proc/net/ip_tables_names ]; then p 'names missing'
-  elif [ ! -r /proc/net/ip_tables_names ]; then p 'names unreadable'
-  else
-    while read -r l; do p "legacy_table $l"; done </proc/net/ip_tables_names
-    [ -n "$l" ] || legacy=
-  fi
-  p "$N end printers 0"
+	begin printers
+	nft='' legacy='' v=''
+	has iptables && v=$(iptables -V 2>&1)
+	case $v in *nf_tables*) nft=iptables ;; ?*) legacy=iptables ;; esac
+	has iptables-nft && nft=iptables-nft
+	has iptables-legacy-save && legacy=iptables-legacy
+	[ $nft ] && p "nft $nft $($nft -V 2>&1)"
+	[ $legacy ] && p "legacy $legacy $($legacy -V 2>&1)"
+	has nft && p nftables
+	d=/lib/modules/$rel/modules.builtin
+	loaded=1
+	[ ! -e /proc/modules ] || [ ! -e "$d" ] || grep -qE '^nf_tables |/nf_tables\.ko' /proc/modules "$d" || loaded=''
+	[ $loaded ] && p nf_tables || nft=''
+	names=/proc/net/ip_tables_names some=''
+	[ ! -e $names ] || [ -r $names ] || p unreadable
+	[ -r $names ] && while read -r l; do some=1 && p "legacy_table $l"; done <$names
+	[ "$some" ] || legacy=''
+	end
 }
-# one chain by iptables-nft: flat, however many rules the table has
+# costs the same however many rules the table has
 chain() {
-  next=
-  run "chain nft $1 $2" "$nft" -w 5 -t "$1" -S "$2"
-  set -f
-  IFS=$nl
-  for l in $out; do
-    case $l in *' -j '*) t=${l##* -j } ;; *' -g '*) t=${l##* -g } ;; *) continue ;; esac
-    case $l in *' -j KUBE-MARK-MASQ') marker=1 ;; esac
-    case $1,${t%% *} in
-      *,ACCEPT | *,DROP | *,RETURN | *,REJECT | *,MARK | *,LOG | *,MASQUERADE | *,SNAT | *,DNAT | *,CT | *,NOTRACK | *,CONNMARK | *,TCPMSS) ;;
-      nat,KUBE-SERVICES | nat,KUBE-NODEPORTS | nat,KUBE-S[EV][PCL]-* | nat,KUBE-EXT-* | nat,KUBE-FW-* | nat,KUBE-XLB-*) ;;
-      *) next="$next ${t%% *}" ;;
-    esac
-  done
-  unset IFS
+	next=''
+	run "chain nft $1 $2" "$nft" -w 5 -t "$1" -S "$2"
+	IFS=$nl
+	for l in $out; do
+		case $l in *' -j '*) t=${l##* -j } ;; *' -g '*) t=${l##* -g } ;; *) continue ;; esac
+		t=${t%% *}
+		case $1,$t in
+		*,ACCEPT | *,DROP | *,RETURN | *,REJECT | *,MARK | *,LOG | *,MASQUERADE | *,[SD]NAT | *,CT | *,NOTRACK) ;;
+		nat,KUBE-SERVICES | nat,KUBE-NODEPORTS) ;; # all others come after these
+		*) next="$next $t" ;;
+		esac
+	done
+	unset IFS
 }
 walk() {
-  tab=$1 done=' ' n=0
-  shift
-  while [ $# -gt 0 ]; do
-    c=$1
-    shift
-    case $done in *" $c "*) continue ;; esac
-    done="$done$c "
-    n=$((n + 1))
-    if [ $n -gt 64 ]; then p "$N cut nft $tab $c"; else
-      chain "$tab" "$c"
-      # shellcheck disable=SC2086
-      set -- "$@" $next
-    fi
-  done
+	tab=$1 walked=' ' n=0
+	shift
+	while [ $# -gt 0 ]; do
+		c=$1
+		shift
+		case $walked in *" $c "*) continue ;; esac
+		walked="$walked$c "
+		n=$((n + 1))
+		[ $n -gt 64 ] && break
+		chain "$tab" "$c"
+		# shellcheck disable=SC2086
+		set -- "$@" $next
+	done
 }
 read_nft() {
-  walk raw OUTPUT
-  [ "$rc" = 4 ] && return
-  walk mangle OUTPUT POSTROUTING
-  walk filter OUTPUT
-  walk nat OUTPUT POSTROUTING
-  marker=
-  for c in PREROUTING KUBE-MARK-MASQ $wk; do
-    case $done in *" $c "*) ;; *) chain nat "$c" && address "$out" ;; esac
-  done
-  [ -n "$marker" ] && return
-  rc=0 out=$("$nft" -w 5 -t nat -S KUBE-SERVICES 2>&1 | head -n 42)
-  section 'chain nft nat KUBE-SERVICES'
-  address "$out"
+	walk raw OUTPUT
+	[ "$rc" = 4 ] && return # not root
+	walk mangle OUTPUT POSTROUTING
+	walk filter OUTPUT
+	walk nat OUTPUT POSTROUTING
+	marker=''
+	for c in PREROUTING KUBE-MARK-MASQ $wk; do
+		case $walked in *" $c "*) continue ;; esac
+		chain nat "$c"
+		case $c,$out in KUBE-SVC*KUBE-MARK-MASQ*) marker=1 ;; esac
+		address
+	done
+	[ "$marker" ] && return
+	rc=0 out=$("$nft" -w 5 -t nat -S KUBE-SERVICES 2>&1 | head -n 42)
+	section 'chain nft nat KUBE-SERVICES'
+	address
 }
-# Legacy hands over the whole table at each call: one call, and what cannot be reached is dropped on the way.
+# Legacy hands over all tables at once: one call, less the chains of Services and pods.
 read_legacy() {
-  out=$({
-    "${legacy}-save" 2>&1
-    echo "#rc $?"
-  } | awk -v N="$N" -v wk="$wk" '
-function add(c) {if (!(c in seen)) {seen[c] = 1; q[++z] = c}}
-function emit(c, follow, i, j, k, w) {
-  if (!(c in n)) return
-  if (++m > 64 || n[c] > 2000) print N " cut legacy " t " " c
-  if (m > 64) return
-  print ":" c
-  for (i = 1; i <= n[c] && i <= 2000; i++) {
-    print r[c, i]
-    if (follow) {k = split(r[c, i], w, " "); for (j = k - 1; j > 2; j--) if (w[j] == "-j" || w[j] == "-g") {add(w[j + 1]); break}}
-  }
+	out=$({
+		"$legacy-save" 2>&1
+		p "#rc $?"
+	} | awk -v wk="$wk" '
+/^\*/ {t = $1}
+/^(:|-A )(KUBE-(S(EP|VC|VL)|EXT|FW|XLB|NWPLCY|POD-FW)|cali-([ft]w|p[io]|pr[io]))-/ && !index(wk, substr($0, /^:/ ? 2 : 4, 25)) {next}
+/^-A / && ++n[t, $2] > (t $2 == "*natKUBE-SERVICES" ? 41 : 2001) {next}
+{print}') rc=0
+	section legacy
+	address
 }
-BEGIN {k = split(wk, a, " "); for (i = 1; i <= k; i++) known[a[i]] = 1}
-/^[:]KUBE-(S(EP|VC|VL)|EXT|FW|XLB)-/ {c = substr($1, 2); if (c in known) n[c] = 0; next}
-/^-A KUBE-(S(EP|VC|VL)|EXT|FW|XLB)-/ {if (!($2 in known)) next; if (/-j KUBE-MARK-MASQ$/) marker = 1}
-/^\*/ {t = substr($1, 2); split("", n); split("", r); split("", seen); split("", q); z = m = 0; print; next}
-/^:/ {n[substr($1, 2)] = 0; next}
-/^-A / {if (n[$2] < 2001) r[$2, ++n[$2]] = $0; next}
-/^COMMIT/ {
-  if (t == "nat") {seen["KUBE-SERVICES"] = seen["KUBE-NODEPORTS"] = 1}
-  add("OUTPUT"); add("POSTROUTING")
-  for (h = 1; h <= z; h++) emit(q[h], 1)
-  if (t == "nat") {
-    m = 0; emit("PREROUTING"); if (!("KUBE-MARK-MASQ" in seen)) emit("KUBE-MARK-MASQ")
-    for (i = 1; i <= k; i++) emit(a[i])
-    if (!marker && n["KUBE-SERVICES"] > 40) {n["KUBE-SERVICES"] = 40; print N " cut legacy nat KUBE-SERVICES"}
-    if (!marker) emit("KUBE-SERVICES")
-  }
-}
-{print}')
-  rc=0
-  section legacy
-  address "$out"
-}
-# the addresses of the well-known Services, for "ip route get"
+# the well-known addresses in $out
 address() {
-  set -f
-  IFS=$nl
-  for l in $1; do
-    case $l in
-      '-A KUBE-SVC-'*' -d '*) ;;
-      '-A KUBE-SERVICES '*' -d '*) case " $wk " in *" ${l##* } "*) ;; *) continue ;; esac ;;
-      *) continue ;;
-    esac
-    l=${l#* -d } && l=${l%%[/ ]*}
-    case " $services " in *" $l "*) ;; *) services="$services $l" ;; esac
-  done
-  unset IFS
+	IFS=$nl
+	for l in $out; do
+		case $l in
+		'-A KUBE-SVC-'*' -d '*) ;;
+		'-A KUBE-SERVICES '*' -d '*) case $wk in *"${l##* }"*) ;; *) continue ;; esac ;;
+		*) continue ;;
+		esac
+		l=${l#* -d } && l=${l%%[/ ]*}
+		case $services in *" $l "*) ;; *) services="$services$l " ;; esac
+	done
+	unset IFS
 }
 netfilter() {
-  services=
-  tools
-  [ -n "$nft" ] && read_nft
-  [ -n "$legacy" ] && read_legacy
-  nf_tables && has nft || return 0
-  for c in nat-postrouting masquerading mark-for-masquerade nat-output; do
-    run "chain nftables kube-proxy $c" nft list chain ip kube-proxy "$c"
-    [ $rc = 0 ] || break
-  done
+	tools
+	[ "$nft" ] && read_nft
+	[ "$legacy" ] && read_legacy
+	[ $loaded ] && has nft && for c in nat-postrouting masquerading mark-for-masquerade nat-output; do
+		run "chain nftables kube-proxy $c" nft list chain ip kube-proxy "$c"
+		[ $rc = 0 ] || break
+	done
 }
-lookups() { for d in $services; do run "lookup $d" ip -4 route get "$d"; done; }
 
+routes() {
+	for d in $services; do run "lookup $d" ip -4 route get "$d"; done
+}
 kube_proxy() {
-  out=$(grep -hE '^ *[0-9]+: (0100007F|00000000|0{32}|0{24}01000000):2809 [0-9A-F]*:0000 0A' /proc/net/tcp /proc/net/tcp6 2>/dev/null)
-  if [ -n "$out" ]; then
-    case $out in *': 0100007F:'* | *': 00000000:'* | *": 00000000000000000000000000000000:"*) d=127.0.0.1 ;; *) d='[::1]' ;; esac
-    out=$(ask "http://$d:10249" | grep -E '^(kubernetes_build_info|url |[a-z]+$|[{])')
-    rc=0
-    section "metrics $d"
-    case $out in *mode*) return ;; esac
-  fi
-  process
-}
-ask() {
-  for l in proxyMode configz metrics; do
-    p "url $l"
-    if has curl; then curl -gqs -m 1 --noproxy '*' "$1/$l"; else http_proxy='' wget -q -T 1 -O - "$1/$l"; fi
-    p
-  done
-}
-# A process of another user must not pass for kube-proxy: -O, and nothing of it is executed.
-process() {
-  set +f
-  for d in /proc/[0-9]*; do
-    read -r l <"$d/comm" || continue
-    case $l in kube-proxy | hyperkube | k3s* | rke2* | kubelite) ;; *) continue ;; esac
-    # shellcheck disable=SC3013,SC3067
-    if [ ! "$d/ns/net" -ef /proc/self/ns/net ] || [ ! -O "$d" ]; then continue; fi
-    p "$N begin process $l"
-    tr '\0' '\n' <"$d/cmdline" | grep -E 'kube-proxy|proxy-mode|masquerade|cluster-cidr|^--config|hyperkube'
-    p "$N end process 0"
-    [ "$l" = kube-proxy ] || continue
-    f=$(tr '\0' '\n' <"$d/cmdline" | grep -A1 -E '^--config')
-    f=${f#--config?}
-    run process_config grep -E '^ *"?(mode|clusterCIDR|masqueradeBit|masqueradeAll)"?:' "$d/root/$f"
-    break
-  done 2>/dev/null
+	set +f
+	exec 2>/dev/null
+	if grep -qE ' (0100007F|0{8}|0{32}):2809 [0-9A-F]*:0000 0A' /proc/net/tcp /proc/net/tcp6; then
+		out=$(for l in proxyMode configz metrics; do
+			d=http://127.0.0.1:10249/$l
+			p "url $l"
+			if has curl; then curl -qs -m 1 --noproxy '*' $d; else http_proxy='' wget -qT 1 -O - $d; fi
+			p
+		done | grep -E '^(kubernetes_build_info|url |[a-z]+$|[{])') rc=0
+		section metrics
+		case $out in *git_version*) return ;; esac
+	fi
+	# Anyone can name a process kube-proxy: it must be ours, in this namespace, and is not executed.
+	begin processes
+	for d in /proc/[0-9]*; do
+		read -r l <"$d/comm" || continue
+		case $l in kube-proxy | hyperkube | k3s* | kubelite) ;; *) continue ;; esac
+		if [ ! "$d/ns/net" -ef /proc/self/ns/net ] || [ ! -O "$d" ]; then continue; fi
+		p "name $l"
+		out=$(tr '\0=' '\n' <"$d/cmdline")
+		p "$out" | grep -E -A 1 'kube-proxy|^--(proxy-mode|cluster-cidr|masquerade-all|iptables-masquerade-bit)$'
+		case $l$out in kube-proxy*--config*) ;; *) continue ;; esac
+		out=${out#*--config"$nl"}
+		grep -E '^ *"?(mode|clusterCIDR|masqueradeBit|masqueradeAll)"?:' "$d/root/${out%%"$nl"*}"
+	done
+	end
 }
 cni() {
-  set +f
-  run cni_files grep -oE '"(type|name)"[[:space:]]*:[[:space:]]*"[^"]*"' /dev/null /etc/cni/net.d/*.conf*
-  p "$N begin flannel"
-  file '' /run/flannel/subnet.env
-  p "$N end flannel 0"
-  [ -x /opt/cni/bin/calico ] || return 0
-  if has timeout; then run calico timeout 2 /opt/cni/bin/calico -v; else run calico /opt/cni/bin/calico -v; fi
+	set +f
+	run cni grep -HoE '"(type|name)" *: *"[^"]*"' /etc/cni/net.d/*.conf*
+	begin flannel
+	file '' /run/flannel/subnet.env
+	end
+	d=/opt/cni/bin/calico
+	[ -x $d ] && run calico timeout 2 $d -v
 }
-sysctls() {
-  p "$N begin sysctl"
-  for d in net/core/txrehash net/netfilter/nf_conntrack_udp_timeout net/ipv4/conf/all/rp_filter; do file "$d " "/proc/sys/$d"; done
-  p "$N end sysctl 0"
+sysctl() {
+	begin sysctl
+	for d in net/core/txrehash net/netfilter/nf_conntrack_udp_timeout net/ipv4/conf/all/rp_filter; do file "$d " /proc/sys/$d; done
+	end
 }
 counters() {
-  p "$N begin snmp"
-  while read -r l; do case $l in Udp:*) p "$l" ;; esac; done </proc/net/snmp
-  p "$N end snmp 0"
+	begin counters
+	file '' /proc/net/snmp
+	end
 }
 applied() {
-  set +f
-  p "$N begin applied"
-  for d in /etc/systemd/system/vxlan-offload-*; do [ -e "$d" ] && p "unit ${d##*/}"; done
-  [ -e /var/lib/vxlan-offload/record.json ] && [ ! -r /var/lib/vxlan-offload/record.json ] && p unreadable
-  file 'record ' /var/lib/vxlan-offload/record.json
-  p "$N end applied 0"
+	set +f
+	begin applied
+	for d in /etc/systemd/system/vxlan-offload-*; do [ -e "$d" ] && p "unit ${d##*/}"; done
+	d=/var/lib/vxlan-offload/record.json
+	[ ! -e $d ] || file 'record ' $d || p unreadable
+	end
 }
 main() {
-  read -r N </proc/sys/kernel/random/uuid || N=$$-no-uuid
-  p "vxlan-offload-probe 1 $N"
-  p "$N begin self"
-  while read -r l d; do case $l in Uid:) p "uid $d" ;; esac; done </proc/self/status
-  p "subset ${subset:-all}"
-  p "changelog ${changelog:-0}"
-  p "$N end self 0"
-  services='' rel=''
-  want kernel && kernel
-  if [ -z "$rel" ]; then read -r rel </proc/sys/kernel/osrelease; fi
-  links
-  want netfilter && netfilter
-  want routes && lookups
-  want kube_proxy && kube_proxy
-  want cni && cni
-  want sysctl && sysctls
-  want counters && counters
-  want applied && applied
-  p "$N complete"
+	read -r N </proc/sys/kernel/random/uuid || N=no-uuid-$$
+	p "vxlan-offload-probe 1 $N"
+	set -f
+	begin self
+	while read -r l; do case $l in Uid*) p "$l" ;; esac; done </proc/self/status
+	p "subset ${subset:-all}"
+	p "changelog ${changelog:-0}"
+	end
+	run uname uname -rvm
+	rel=${out%% *} services=' '
+	links
+	for part in kernel netfilter routes kube_proxy cni sysctl counters applied; do want $part && $part; done
+	p "$N complete"
 }
 main </dev/null

@@ -35,6 +35,20 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_n
     sysctl,
 )
 
+# the sections in the order of the probe, and the parts that need all sections up to there
+ORDER = (
+    (("self", "uname"), ()),
+    (("vxlan", "addr", "features", "driver", "default"), ("vxlan", "links")),
+    (("release", "changelog"), ("kernel",)),
+    (("printers", "chain", "legacy"), ("netfilter", "services")),
+    (("lookup",), ("routes",)),
+    (("metrics", "processes"), ("kube_proxy",)),
+    (("cni", "flannel", "calico"), ("cni",)),
+    (("sysctl",), ("sysctl",)),
+    (("counters",), ("counters",)),
+    (("applied",), ("applied",)),
+)
+
 
 def parse(text: str) -> NodeFacts:
     """Facts of the node that printed `text`. ValueError: the text is no transcript. What is missing in it becomes `unknown`."""
@@ -61,6 +75,7 @@ def parse(text: str) -> NodeFacts:
         "counters": counters(transcript),
         "applied": applied(transcript),
     }
+    _drop_unfinished(parts, transcript)
     _drop_unasked(parts, collected["subset"])
     return cast(NodeFacts, {"schema": 1, "collected": collected, **parts})
 
@@ -68,11 +83,11 @@ def parse(text: str) -> NodeFacts:
 def _settings(transcript: Transcript) -> dict[str, str]:
     section = transcript.find("self")
     lines = section.lines if section and section.ok else ()
-    return {key: value for key, _space, value in (line.partition(" ") for line in lines)}
+    return dict(line.split(None, 1) for line in lines if len(line.split()) > 1)
 
 
 def _collected(transcript: Transcript, settings: dict[str, str]) -> Collected:
-    uids = settings.get("uid", "").split()
+    uids = settings.get("Uid:", "").split()
     subset = [name for name in settings.get("subset", "all").split() if name in SUBSETS]
     return {
         "reader": "shell",
@@ -84,14 +99,23 @@ def _collected(transcript: Transcript, settings: dict[str, str]) -> Collected:
 
 def _drop_unasked(parts: dict[str, Any], subset: list[str]) -> None:
     """Some sections serve several parts: a part that was not asked for is unknown, whatever was read for another."""
-    if "all" in subset:
-        return
-    for name in parts:
+    for name in parts if "all" not in subset else ():
         group = "netfilter" if name == "services" else name
         if group not in subset:
             parts[name] = {"unknown": f"not asked for: add {group} to gather_subset"}
 
 
+def _drop_unfinished(parts: dict[str, Any], transcript: Transcript) -> None:
+    """What the end of a transcript cut short is unknown as a whole: half a part would be a guess."""
+    if transcript.complete:
+        return
+    last = transcript.sections[-1].name if transcript.sections else "its first line"
+    done = next((number for number, (sections, _names) in enumerate(ORDER) if last in sections), 0)
+    for _sections, names in ORDER[done:]:
+        for name in names:
+            parts[name] = {"unknown": f"transcript ends inside or after {last}: collect it again"}
+
+
 def _before_4_6(release: str) -> bool:
     match = re.match(r"(\d+)\.(\d+)", release)
-    return bool(match) and tuple(int(number) for number in match.groups()) < (4, 6) if match else False
+    return match is not None and (int(match[1]), int(match[2])) < (4, 6)

@@ -40,7 +40,6 @@ class Section(NamedTuple):
 
 class Transcript(NamedTuple):
     sections: tuple[Section, ...]
-    cuts: tuple[tuple[str, ...], ...]  # ("nft", "nat", "CHAIN"): not or not wholly read, limit of the probe
     complete: bool
 
     def find(self, name: str, args: str | None = None) -> Section | None:
@@ -64,7 +63,6 @@ def frames(text: str) -> Transcript:
     lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
     start, nonce = _header(lines)
     sections: list[Section] = []
-    cuts: list[tuple[str, ...]] = []
     current: _Open | None = None
     for line in lines[start:]:
         words = line.split(" ")
@@ -74,18 +72,17 @@ def frames(text: str) -> Transcript:
             continue
         verb = words[1] if len(words) > 1 else ""
         if verb == "complete":
-            return Transcript((*sections, *_unfinished(current)), tuple(cuts), current is None)
+            return Transcript((*sections, *_unfinished(current)), current is None)
         if verb == "begin" and len(words) > 2:
             sections += _unfinished(current)
             current = _Open(words[2], " ".join(words[3:]))
         elif verb == "cut":
             if current:
                 current.cut = True
-            cuts.append(tuple(words[2:]))
         elif verb == "end" and current and re.fullmatch(r"\d+", words[-1]):
             sections.append(current.close(int(words[-1])))
             current = None
-    return Transcript((*sections, *_unfinished(current)), tuple(cuts), False)
+    return Transcript((*sections, *_unfinished(current)), False)
 
 
 class _Open:
@@ -112,6 +109,4 @@ def _header(lines: list[str]) -> tuple[int, str]:
             )
         if match:
             return number + 1, match[2]
-    raise ValueError(
-        "no probe transcript: no line 'vxlan-offload-probe 1 ...'; collect one with: sudo sh < probe.sh > node.txt"
-    )
+    raise ValueError("no probe transcript: no line 'vxlan-offload-probe 1 ...'; collect one with: sudo sh < probe.sh > node.txt")

@@ -67,9 +67,7 @@ def os_release(lines: list[tuple[str, str]]) -> OsRelease:
 
 def upstream(signature: str, version: str) -> str:
     """The stable release that a distribution kernel says it is built from; "" when it does not say."""
-    match = re.search(r" (\d+\.\d+\.\d+)$", signature) or re.search(
-        r"\bDebian (\d+\.\d+\.\d+)", version
-    )
+    match = re.search(r" (\d+\.\d+\.\d+)$", signature) or re.search(r"\bDebian (\d+\.\d+\.\d+)", version)
     return match[1] if match else ""
 
 

@@ -60,15 +60,9 @@ def vxlan(transcript: Transcript, canal: bool, old_kernel: bool) -> Vxlan:
     }
 
 
-def _device(
-    transcript: Transcript, match: re.Match[str], line: str, canal: bool, old_kernel: bool
-) -> VxlanDevice:
+def _device(transcript: Transcript, match: re.Match[str], line: str, canal: bool, old_kernel: bool) -> VxlanDevice:
     words = re.split(r"\bvxlan (?=id|external)", line, maxsplit=1)[1].split()
-    value = {
-        key: words[words.index(key) + 1]
-        for key in ("id", "local", "remote", "group", "dev", "dstport")
-        if key in words[:-1]
-    }
+    value = {key: words[words.index(key) + 1] for key in ("id", "local", "remote", "group", "dev", "dstport") if key in words[:-1]}
     name = match["name"]
     device: VxlanDevice = {
         "name": name,
@@ -124,9 +118,7 @@ def owner(name: str, canal: bool) -> str:
 def _addresses(section: Section | None) -> list[str]:
     if section is None or not section.ok:
         return []
-    found = re.findall(
-        r"^ *inet (\S+?)(/\d+)?(?: peer \S+?(/\d+))? ", "\n".join(section.lines), re.MULTILINE
-    )
+    found = re.findall(r"^ *inet (\S+?)(/\d+)?(?: peer \S+?(/\d+))? ", "\n".join(section.lines), re.MULTILINE)
     return sorted(address + (length or peer) for address, length, peer in found)
 
 

@@ -42,21 +42,31 @@ SYSCTLS = (
 
 def kube_proxy(transcript: Transcript, root: bool) -> KubeProxy:
     metrics = transcript.find("metrics")
-    if metrics and metrics.ok:
-        answer = _from_metrics(metrics)
-        if answer:
-            return answer
-    process = next((one for one in transcript.all("process") if one.args == "kube-proxy"), None)
-    process = process or transcript.find("process")
-    if process and process.ok:
-        return _from_process(process, transcript.find("process_config"))
-    if not transcript.complete and transcript.find("cni_files") is None:
-        return {"unknown": "transcript ends inside kube_proxy: collect it again"}
+    answer = _from_metrics(metrics) if metrics and metrics.ok else None
+    if answer:
+        return answer
+    section = transcript.find("processes")
+    if section is None or not section.ok:
+        return {"unknown": section.reason() if section else transcript.missing("processes")}
     if not root:
-        return {
-            "unknown": "needs root: port 10249 does not answer, and only root sees the processes' command lines; run with become"
-        }
+        return {"unknown": "needs root: port 10249 does not answer, only root sees what the processes run with; run with become"}
+    processes = _processes(section)
+    for name, lines in processes:
+        if name == "kube-proxy":
+            return _from_process(name, lines)
+    if processes:
+        return _from_process(*processes[0])
     return _facts("port 10249 and the process list", running=False)
+
+
+def _processes(section: Section) -> list[tuple[str, list[str]]]:
+    found: list[tuple[str, list[str]]] = []
+    for line in section.lines:
+        if line.startswith("name "):
+            found.append((line[5:], []))
+        elif found:
+            found[-1][1].append(line)
+    return found
 
 
 def _facts(source: str, running: bool | None) -> KubeProxy:
@@ -80,7 +90,7 @@ def _from_metrics(section: Section) -> KubeProxy | None:
     mode = mode if mode in MODES else str(config.get("mode", ""))
     if mode not in MODES and not version:
         return None
-    facts = _facts(f"{section.args}:10249", running=True)
+    facts = _facts("127.0.0.1:10249", running=True)
     facts["mode"] = mode if mode in MODES else None
     facts["version"] = version[1] if version else None
     rules = config.get("nftables" if mode == "nftables" else "iptables")
@@ -103,40 +113,39 @@ def _configz(text: str) -> dict[str, Any]:
     return inner if isinstance(inner, dict) else {}
 
 
-def _from_process(section: Section, config: Section | None) -> KubeProxy:
-    """Command line options win over the file only where kube-proxy has no --config (it ignores them otherwise)."""
-    facts = _facts(f"process {section.args}", running=True)
-    command = " ".join(section.lines)
-    if section.args != "kube-proxy" and "kube-proxy" not in command:
+OPTIONS = {
+    "--proxy-mode": "mode",
+    "--cluster-cidr": "clusterCIDR",
+    "--masquerade-all": "masqueradeAll",
+    "--iptables-masquerade-bit": "masqueradeBit",
+}
+
+
+def _from_process(name: str, lines: list[str]) -> KubeProxy:
+    """`lines`: options with their values below them, then the lines of the configuration file, which wins in kube-proxy too."""
+    facts = _facts(f"command line and configuration file of process {name}", running=True)
+    if name != "kube-proxy" and not any("kube-proxy" in line for line in lines):
         facts["running"] = None  # one binary for many parts: nothing shows whether its kube-proxy runs
-    values = dict(re.findall(r"--([a-z-]+)[= ]([^- ]\S*)", command))
-    if "--masquerade-all" in command:
-        values.setdefault("masquerade-all", "true")
-    names = {
-        "mode": "proxy-mode",
-        "clusterCIDR": "cluster-cidr",
-        "masqueradeBit": "iptables-masquerade-bit",
-        "masqueradeAll": "masquerade-all",
-    }
-    if config and config.ok:
-        facts["source"] += " and its configuration file"
-        for line in config.lines:
-            match = re.match(r"""\s*"?(\w+)"?:\s*["']?([^"',]*)""", line)
-            if match and match[1] in names:
-                values.setdefault(names[match[1]], match[2].strip())
-    mode = values.get("proxy-mode")
+    values: dict[str, str] = {}
+    for line, following in zip(lines, [*lines[1:], ""]):
+        match = re.match(r"""\s*"?(mode|clusterCIDR|masqueradeBit|masqueradeAll)"?:\s*["']?([^"',\s]*)""", line)
+        if match:
+            values[match[1]] = match[2]
+        elif line in OPTIONS:
+            flag = line == "--masquerade-all" and following not in ("true", "false")
+            values[OPTIONS[line]] = "true" if flag else following
+    mode, bit = values.get("mode"), values.get("masqueradeBit", "")
     facts["mode"] = mode if mode in MODES else None
-    bit = values.get("iptables-masquerade-bit", "")
     facts["masquerade_bit"] = int(bit) if bit.isdigit() else None
-    facts["masquerade_all"] = {"true": True, "false": False}.get(values.get("masquerade-all", ""))
-    facts["cluster_cidr"] = values.get("cluster-cidr")
+    facts["masquerade_all"] = {"true": True, "false": False}.get(values.get("masqueradeAll", ""))
+    facts["cluster_cidr"] = values.get("clusterCIDR")
     return facts
 
 
 def cni(transcript: Transcript) -> Cni:
-    section = transcript.find("cni_files")
+    section = transcript.find("cni")
     if section is None or section.code is None:
-        return {"unknown": section.reason() if section else transcript.missing("cni_files")}
+        return {"unknown": section.reason() if section else transcript.missing("cni")}
     text = "\n".join(section.lines)
     if "ermission denied" in text:
         return {"unknown": "needs root: run with become"}
@@ -171,9 +180,9 @@ def sysctl(transcript: Transcript) -> Sysctl:
 
 
 def counters(transcript: Transcript) -> Counters:
-    section = transcript.find("snmp")
+    section = transcript.find("counters")
     if section is None or not section.ok:
-        return {"unknown": section.reason() if section else transcript.missing("snmp")}
+        return {"unknown": section.reason() if section else transcript.missing("counters")}
     rows = [line.split() for line in section.lines if line.startswith("Udp:")]
     values = dict(zip(rows[0], rows[1])) if len(rows) == 2 else {}
     errors = values.get("InCsumErrors", "")
