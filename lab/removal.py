@@ -31,7 +31,8 @@ def remove(lab: State) -> None:
     marked = holder.find_marked(lab.marker)  # also those that were not written down any more
     inside.update(pid for pid, name in marked.items() if name in lab.nodes)
     # Wherever `up` ran or this runs is nobody's node, whatever else went wrong.
-    inodes = {holder.netns_inode(pid) for pid in inside} - {None, lab.data["builder"]["netns"], holder.netns_inode(os.getpid())}
+    nobodys = {lab.data["builder"]["netns"], holder.netns_inode(os.getpid())}
+    inodes = {inode for inode in map(holder.netns_inode, inside) if inode is not None and inode not in nobodys}
     alive = inside | set(marked)
     alive.update(identity["pid"] for identity in lab.servers.values() if identity and holder.is_running(identity))
     alive.update(holder.members(inodes))  # whatever was left running inside, `exec` included

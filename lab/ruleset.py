@@ -53,14 +53,14 @@ def enter(pid: int) -> list[str]:
 
 def restore(pid: int, backend: str, rules: RuleSet) -> None:
     """Load all of it in one transaction, in the node."""
-    _feed(enter(pid) + ["iptables-%s-restore" % backend, "-w", "30"], rules.text())
+    _feed(pid, ["iptables-%s-restore" % backend, "-w", "30"], rules.text())
 
 
 def load_nft(pid: int, text: str) -> None:
-    _feed(enter(pid) + ["nft", "-f", "-"], text)
+    _feed(pid, ["nft", "-f", "-"], text)
 
 
-def _feed(command: list[str], text: str) -> None:
-    done = subprocess.run(command, input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+def _feed(pid: int, command: list[str], text: str) -> None:
+    done = subprocess.run(enter(pid) + command, input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
-        raise LabError("%s failed: %s" % (" ".join(command[8:]), done.stdout.strip()))
+        raise LabError("%s failed: %s" % (" ".join(command), done.stdout.strip()))

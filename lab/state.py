@@ -112,9 +112,9 @@ def create(name: str, options: dict[str, Any]) -> State:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
         raise LabError("lab %s exists: python -m lab down --name %s, or use another --name" % (name, name)) from None
-    os.close(descriptor)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        json.dump(data, stream)
     os.makedirs(state.directory, mode=0o755)
-    state.save()
     return state
 
 
