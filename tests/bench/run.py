@@ -25,7 +25,7 @@ sys.path.insert(0, ROOT)
 BIN = os.path.dirname(sys.executable)
 TASKS = 10
 
-from lab import inventory, topology  # noqa: E402
+from lab import inventory, removal, topology  # noqa: E402
 
 # nat rules are 11 a Service, as kube-proxy writes three endpoints.
 NODES = (
@@ -39,11 +39,11 @@ NODES = (
 @contextmanager
 def lab(**options: Any) -> Iterator[Any]:
     name = "vxlan-offload-bench"
-    topology.down(name)
+    removal.down(name)
     try:
         yield topology.up(name, topology.Options(**options))
     finally:
-        topology.down(name)
+        removal.down(name)
 
 
 def wall(command: list[str]) -> float:
