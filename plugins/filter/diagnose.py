@@ -1,0 +1,126 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter kubenet.vxlan_offload.diagnose."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import Diagnosis, diagnose
+
+DOCUMENTATION = r"""
+name: diagnose
+short_description: Tell whether a node loses VXLAN traffic to Services, why, and what to do
+version_added: 1.0.0
+author: the kubenet.vxlan_offload authors
+description:
+  - Judges the four conditions of each VXLAN device on the facts of one node. It walks the netfilter rules with the packet before
+    and after encapsulation, three-valued, and trusts no version number and no single rule text.
+  - Reads nothing and changes nothing. A fact that is missing is listed in RV(_value.missing) and makes the verdict V(unknown)
+    only when it can change it.
+options:
+  _input:
+    description: The RV(kubenet.vxlan_offload.node_info#module:node) that M(kubenet.vxlan_offload.node_info) returned.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Read the node
+  kubenet.vxlan_offload.node_info:
+  register: read
+
+- name: Stop when it is affected
+  ansible.builtin.assert:
+    that: (read.node | kubenet.vxlan_offload.diagnose).status != 'affected'
+"""
+
+RETURN = r"""
+_value:
+  description: The verdict.
+  type: dict
+  contains:
+    status:
+      description: The worst of the devices, one of V(affected), V(exposed), V(unknown), V(mitigated), V(unaffected).
+      type: str
+      sample: affected
+    tcp:
+      description: What happens to TCP from the node to Services, one of V(broken), V(ok), V(at_risk), V(unknown).
+      type: str
+      sample: broken
+    udp:
+      description: The same for UDP.
+      type: str
+      sample: broken
+    summary:
+      description: Why, in one line.
+      type: str
+      sample: UDP and TCP from this node to Services on other nodes is lost on vxlan.calico
+    action:
+      description: What to do, in one line.
+      type: str
+      sample: apply clear_mark
+    defects:
+      description: The kernel defects that matter for the devices, V(zero_checksum) or V(lco_checksum).
+      type: list
+      elements: str
+      sample: [lco_checksum]
+    conditions:
+      description: The conditions C(vxlan), C(kernel_defect), C(offload) and C(rewrite) of the worst device.
+      type: dict
+      sample: {offload: {holds: "yes", evidence: tx-checksum-ip-generic is on, source: ethtool -k vxlan.calico}}
+    devices:
+      description: The same for each VXLAN device, with the rules that the packet met.
+      type: list
+      elements: dict
+      sample: []
+    mitigations:
+      description: What keeps the node from being affected, and who put it there.
+      type: list
+      elements: dict
+      sample: [{id: notrack, owner: calico, evidence: "nft raw OUTPUT rule 1"}]
+    unneeded:
+      description: Applied workarounds that may go; without them the node is still not affected.
+      type: list
+      elements: str
+      sample: []
+    missing:
+      description: Facts that could not be read, why, and how to get them.
+      type: list
+      elements: dict
+      sample: [{fact: netfilter.nft.nat, reason: needs root, how: "run with become: true"}]
+    remedies:
+      description: The remedies, simulated on the facts, the one to take first at the top.
+      type: list
+      elements: dict
+      sample: []
+    lookalikes:
+      description: Other faults with the same symptoms that the hardware of this node can have.
+      type: list
+      elements: str
+      sample: []
+    upgrade:
+      description: The releases that remove the cause.
+      type: list
+      elements: str
+      sample: []
+"""
+
+
+def diagnose_filter(facts: t.Any) -> Diagnosis:
+    """Node facts to a verdict."""
+    try:
+        return diagnose(facts)
+    except ValueError as error:
+        raise AnsibleFilterError(f"kubenet.vxlan_offload.diagnose: {error}") from error
+
+
+class FilterModule:
+    """The filter by its name."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """What ansible-core asks for."""
+        return {"diagnose": diagnose_filter}

@@ -1,0 +1,114 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of a verdict: what is wrong, what to do, what else looks the same, what to upgrade to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
+    Facts,
+    kube_proxy,
+    part,
+    vxlan_devices,
+)
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import releases
+
+_KNOWN_PORTS = (4789, 8472, 6081)
+
+
+def summary_text(status: str, name: str, conditions: Mapping[str, Any], mitigations: Sequence[Mapping[str, Any]], udp: str) -> str:
+    """One line that says why."""
+    rewrite, kernel, offload = (conditions[key] for key in ("rewrite", "kernel_defect", "offload"))
+    if status == "affected":
+        lost = {"broken": "UDP and TCP", "ok": "TCP"}.get(udp, "TCP (and perhaps UDP)")
+        return f"{lost} from this node to Services on other nodes is lost on {name}: {rewrite['evidence']}"
+    if status == "exposed":
+        return f"{name} may lose Service traffic: {rewrite['evidence']}"
+    if status == "mitigated":
+        by = ", ".join(f"{one['id']} ({one['evidence']})" for one in mitigations) or offload["evidence"]
+        return f"{name} would be hit, but is kept safe by {by}"
+    if status == "unaffected":
+        return f"{name} is safe: {kernel['evidence'] if kernel['holds'] == 'no' else rewrite['evidence']}"
+    unknown = next((one for one in (kernel, offload, rewrite) if one["holds"] == "unknown"), rewrite)
+    return f"{name} cannot be judged: {unknown['evidence']}"
+
+
+def action_text(status: str, conditions: Mapping[str, Any], unneeded: Sequence[str], missing: Sequence[Mapping[str, Any]]) -> str:
+    """One line that says what to do."""
+    if status in ("affected", "exposed"):
+        return "then upgrade what 'upgrade' names"
+    if status == "unknown":
+        kernel = conditions["kernel_defect"]
+        if kernel["holds"] == "unknown" and not missing:
+            return "gather with changelog: true, or test the kernel with kernel_selftest"
+        return "; ".join(dict.fromkeys(one["how"] for one in missing)) or "read the node again"
+    if unneeded:
+        return f"nothing is wrong; {' and '.join(unneeded)} can go: without it the node is still not affected"
+    return "keep it in place" if status == "mitigated" else "nothing to do"
+
+
+def _versions(facts: Facts) -> tuple[str, str, str]:
+    cni = part(facts, "cni") or {}
+    proxy = str(kube_proxy(facts, "version") or "")
+    return proxy, str(cni.get("calico_version") or ""), str(cni.get("flannel_version") or "")
+
+
+def upgrade_texts(facts: Facts, status: str) -> list[str]:
+    """The releases that remove the cause, without those that the node has already."""
+    if status not in ("affected", "exposed", "mitigated"):
+        return []
+    proxy, calico, flannel = _versions(facts)
+    owners = {str(device.get("owner")) for device in vxlan_devices(facts)}
+    texts = []
+    if not _clears_mark(proxy):
+        texts.append(f"kube-proxy to one of {', '.join(releases.KUBE_PROXY_FIXED)} or newer: it clears the mark")
+    if "calico" in owners and not _at_least(calico, releases.CALICO_FIXED):
+        texts.append(f"Calico to {releases.CALICO_FIXED} or newer: its rules come last and the tunnel is not tracked")
+    if owners & {"flannel", "canal"} and not _at_least(flannel, releases.FLANNEL_FIXED):
+        texts.append(f"flannel to {releases.FLANNEL_FIXED} or newer: its rules leave marked packets to kube-proxy")
+    return texts
+
+
+def _clears_mark(version: str) -> bool:
+    try:
+        return bool(version) and releases.kube_proxy(version).clears_mark
+    except (ValueError, StopIteration):
+        return False
+
+
+def _at_least(version: str, wanted: str) -> bool:
+    try:
+        return bool(version) and releases.release_version(version, "x") >= releases.release_version(wanted, "x")
+    except ValueError:
+        return False
+
+
+def lookalikes(facts: Facts) -> list[str]:
+    """Other faults with the same symptoms that this node's hardware can have."""
+    found = []
+    ports = sorted({device.get("port") for device in vxlan_devices(facts) if isinstance(device.get("port"), int)})
+    for nic in (part(facts, "links") or {}).get("devices") or []:
+        text = _nic_fault(str(nic.get("driver") or ""), str(nic.get("name") or ""), ports)
+        if text:
+            found.append(text)
+    return found
+
+
+def _nic_fault(driver: str, name: str, ports: Sequence[Any]) -> Optional[str]:
+    if driver == "vmxnet3":
+        text = (
+            f"{name} (vmxnet3): if pod to pod TCP between ESXi hosts fails too, it is the tunnel offload of the NIC: "
+            f"ethtool -K {name} tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off"
+        )
+        other = [port for port in ports if port not in _KNOWN_PORTS]
+        return text + (f"; ESXi offloads port {other[0]} wrongly before 8.0U3" if other else "")
+    texts = {
+        "hns3": "the NIC does not checksum forwarded UDP to ports 4789, 4790 and 6081 before driver fix 3db084d28dc0",
+        "i40e": "old firmware of this NIC damages tunnel checksums at random, with or without a Service",
+        "ixgbe": "the receiving NIC may count a zero outer checksum as an error: look at its rx error counters",
+        "mlx5_core": "OFED 5.6 writes wrong inner checksums for tunnels: compare with pod to pod traffic",
+    }
+    return f"{name} ({driver}): {texts[driver]}" if driver in texts else None

@@ -1,0 +1,160 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The four conditions that must all hold for a VXLAN device to lose Service traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional, TypedDict
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernels import kernel_status
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
+    Facts,
+    kube_proxy,
+    link,
+    lookups,
+    part,
+    source_of,
+    why_unknown,
+)
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite, rewrite, unread_tables
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import CHECKSUM
+
+ZERO, LCO = "zero_checksum", "lco_checksum"
+_HOLDS = {"affected": "yes", "fixed": "no", "unknown": "unknown"}
+
+
+class Condition(TypedDict):
+    """holds: yes, no, maybe or unknown."""
+
+    holds: str
+    evidence: str
+    source: str
+
+
+class Missing(TypedDict):
+    """A fact that could not be had, why, and how to get it."""
+
+    fact: str
+    reason: str
+    how: str
+
+
+def condition(holds: str, evidence: str, source: str = "") -> Condition:
+    """One condition."""
+    return {"holds": holds, "evidence": evidence, "source": source}
+
+
+def vxlan_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
+    """A device is there; what it is."""
+    text = (
+        f"{device.get('name')}: VNI {device.get('vni')}, UDP port {device.get('port')}, {device.get('checksum')}, "
+        f"over {device.get('underlay') or 'the default route'}"
+    )
+    return condition("yes", text, source_of(facts, "vxlan"))
+
+
+def defects_for(device: Mapping[str, Any]) -> list[str]:
+    """The kernel defects that matter for this device's checksum mode."""
+    modes = {"udpcsum": [LCO], "noudpcsum": [ZERO], "external": [ZERO]}
+    return modes.get(str(device.get("checksum")), [ZERO, LCO])
+
+
+def kernel_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
+    """The running kernel has the defect that matters for this device."""
+    kernel = part(facts, "kernel")
+    if kernel is None or not kernel.get("release"):
+        return condition("unknown", f"the kernel is not known: {why_unknown(facts, 'kernel')}")
+    if device.get("outer") == "ipv6":
+        text = "what NAT does to the checksum of a tunnel over IPv6 is not measured yet"
+        return condition("unknown", text, source_of(facts, "kernel"))
+    status = dict(kernel_status(kernel))
+    wanted = defects_for(device)
+    answers = {_HOLDS[str(status[defect])] for defect in wanted}
+    texts = [_kernel_text(str(kernel["release"]), defect, status) for defect in wanted]
+    holds = answers.pop() if len(answers) == 1 else "unknown"
+    return condition(holds, "; ".join(texts), source_of(facts, "kernel"))
+
+
+def _kernel_text(release: str, defect: str, status: Mapping[str, Any]) -> str:
+    has = {"affected": "has", "fixed": "does not have"}.get(str(status[defect]), "may have")
+    reason = status.get("lco_reason") if defect == LCO else status.get("reason")
+    return f"kernel {release} {has} {defect}: {reason}"
+
+
+def feature_on(device: Optional[Mapping[str, Any]], *names: str) -> Optional[bool]:
+    """Whether one of these features is active; None when none of them was read."""
+    features = (device or {}).get("features") or {}
+    seen = [features[name].get("active") for name in names if isinstance(features.get(name), Mapping)]
+    return None if not seen else True if True in seen else None if None in seen else False
+
+
+def offload_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
+    """The device leaves the inner checksum to hardware."""
+    active = feature_on(device, CHECKSUM)
+    source = f"ethtool -k {device.get('name')}"
+    if active is None:
+        return condition("unknown", f"{CHECKSUM} of {device.get('name')} was not read", source)
+    return condition("yes" if active else "no", f"{CHECKSUM} is {'on' if active else 'off'}", source)
+
+
+def rewrite_condition(facts: Facts, device: Mapping[str, Any]) -> tuple[Condition, Optional[Rewrite]]:
+    """NAT can rewrite the source of a tunnel packet; with the walk that says so."""
+    if device.get("outer") == "ipv6":
+        return condition("unknown", "the IPv6 rules are not read"), None
+    for name in ("netfilter", "routes"):
+        if part(facts, name) is None:
+            return condition("unknown", f"{name} is not known: {why_unknown(facts, name)}"), None
+    found = rewrite(facts, device)
+    evidence = found.evidence
+    if found.holds == "unknown":
+        names = ", ".join(f"{one.get('backend')} {one.get('table')}" for one in unread_tables(facts))
+        evidence = f"it depends on tables that could not be read: {names}"
+    return condition(found.holds, evidence, source_of(facts, "netfilter")), found
+
+
+def first_route_device(facts: Facts) -> str:
+    """The device of the node's route to a Service before its address is translated."""
+    found = lookups(facts)
+    if found and found[0].get("device"):
+        return str(found[0]["device"])
+    return "lo" if kube_proxy(facts, "mode") == "ipvs" else str((part(facts, "routes") or {}).get("default_device") or "")
+
+
+def udp_is_hit(facts: Facts, device: Mapping[str, Any], clients: tuple[str, ...]) -> Optional[bool]:
+    """Whether UDP is hit too: only if its checksum is still open when the packet enters the tunnel.
+
+    The stack leaves the checksum open when the first route's device has TX checksumming on; the device of a pod
+    has. None: the device's features were not read.
+    """
+    if "any" in clients or "pod" in clients:
+        return True
+    name = first_route_device(facts)
+    if name == "lo":
+        return True
+    known = device if name == device.get("name") else link(facts, name)
+    return feature_on(known, CHECKSUM, "tx-checksum-ipv4")
+
+
+def missing_facts(facts: Facts) -> list[Missing]:
+    """Every part and table that could not be read."""
+    found: list[Missing] = []
+    for name in ("kernel", "vxlan", "links", "routes", "netfilter"):
+        if part(facts, name) is None:
+            reason = why_unknown(facts, name)
+            found.append({"fact": name, "reason": reason, "how": how_to_get(reason)})
+    for one in unread_tables(facts):
+        reason = str(one.get("reason") or "it could not be read")
+        fact = f"netfilter.{one.get('backend')}.{one.get('table')}"
+        found.append({"fact": fact, "reason": reason, "how": how_to_get(reason)})
+    return found
+
+
+def how_to_get(reason: str) -> str:
+    """What to do about a missing fact."""
+    if "root" in reason or "permission" in reason.lower():
+        return "run with become: true"
+    if "gather_subset" in reason:
+        return "gather it: gather_subset all"
+    return "read the node again when that is settled"

@@ -1,0 +1,25 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The complete diagnosis of a node: the verdict, and the remedies ranked when there is something to cure."""
+
+from __future__ import annotations
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.remedies import ranked
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import Diagnosis, judge
+
+
+def diagnose(facts: Facts) -> Diagnosis:
+    """The verdict on a node, with its remedies ranked when it needs one.
+
+    Raises ValueError when `facts` are not node facts. Facts that are missing are no error: the verdict says so.
+    """
+    found = judge(facts)
+    if found["status"] not in ("affected", "exposed", "unknown") or not found["devices"]:
+        return found
+    found["remedies"] = ranked(facts)
+    first = next((one for one in found["remedies"] if one["applicable"] and not one["risk"]), None)
+    if first and found["status"] != "unknown":
+        found["action"] = f"apply {first['id']} ({first['what']}); {found['action']}"
+    return found

@@ -1,0 +1,105 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The results of many nodes as one report: a line for each host, the worst first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
+
+SCHEMA = 1
+_FACTS_KEYS = ("facts", "node")
+# C0, DEL, C1 and the marks that turn the direction of text: what a node could say to a terminal.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+_LONGEST = 400
+
+
+class Fleet(TypedDict):
+    """The report; see the fleet filter."""
+
+    schema: int
+    hosts: dict[str, Any]
+    summary: dict[str, Any]
+    lines: list[str]
+
+
+def printable(value: Any) -> Any:
+    """The same value with every text safe for a terminal."""
+    if isinstance(value, str):
+        return _CONTROL.sub(" ", value)
+    if isinstance(value, Mapping):
+        return {printable(key): printable(one) for key, one in value.items()}
+    return [printable(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _unknown(reason: str, how: str) -> dict[str, Any]:
+    """A diagnosis for a node that nothing is known about."""
+    return {
+        "status": "unknown", "tcp": "unknown", "udp": "unknown", "summary": reason, "action": how, "defects": [],
+        "conditions": {}, "devices": [], "mitigations": [], "unneeded": [],
+        "missing": [{"fact": "all", "reason": reason, "how": how}], "remedies": [], "lookalikes": [], "upgrade": [],
+    }  # fmt: skip
+
+
+def _reason(result: Mapping[str, Any], default: str) -> str:
+    found = result.get("error") or result.get("msg") or result.get("unreachable")
+    return str(found) if isinstance(found, str) and found.strip() else default
+
+
+def host_diagnosis(result: Any) -> dict[str, Any]:
+    """The diagnosis of one host from whatever its play left: a diagnosis, node facts, or an error."""
+    if not isinstance(result, Mapping) or not result:
+        return _unknown("the node was not read", "look at the output of the play for this host")
+    if isinstance(result.get("diagnosis"), Mapping):
+        return dict(result["diagnosis"])
+    if result.get("unreachable"):
+        return _unknown(f"unreachable: {_reason(result, 'no connection')}", "make the node reachable and run again")
+    facts = next((result[key] for key in _FACTS_KEYS if isinstance(result.get(key), Mapping)), None)
+    if facts is not None:
+        try:
+            return dict(diagnose(facts))
+        except ValueError as error:
+            return _unknown(f"the facts cannot be judged: {error}", "read the node again with this version")
+    if result.get("error") or result.get("failed"):
+        return _unknown(f"not read: {_reason(result, 'the task failed')}", "settle this error and run again")
+    return _unknown("the result has no node facts", "pass what node_info returned")
+
+
+def _line(name: str, found: Mapping[str, Any], width: int) -> str:
+    """One host in one line."""
+    text = f"{name:<{width}}  {str(found['status']).upper():<10}  {found['summary']} -> {found['action']}"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def _causes(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """How many hosts have each kernel defect that can hit them now, and each mitigation."""
+    found: dict[str, int] = {}
+    for one in hosts.values():
+        keys = list(one.get("defects") or []) if one["status"] in ("affected", "exposed") else []
+        keys += sorted({str(mitigation.get("id")) for mitigation in one.get("mitigations") or []})
+        for key in keys:
+            found[key] = found.get(key, 0) + 1
+    return dict(sorted(found.items()))
+
+
+def fleet(results: Mapping[str, Any]) -> Fleet:
+    """Judge every host of `results` ({host: node_info's result, or "diagnosis", or an error}).
+
+    Raises ValueError when `results` is not a dictionary of hosts.
+    """
+    if not isinstance(results, Mapping):
+        raise ValueError("fleet needs a dictionary of hosts: pass {host: what node_info returned}")
+    hosts = {str(printable(str(name))): printable(host_diagnosis(result)) for name, result in results.items()}
+    order = sorted(hosts, key=lambda name: (STATUSES.index(hosts[name]["status"]), name))
+    width = max((len(name) for name in hosts), default=0)
+    counts = {status: sum(1 for one in hosts.values() if one["status"] == status) for status in STATUSES}
+    return {
+        "schema": SCHEMA, "hosts": {name: hosts[name] for name in order},
+        "summary": {"hosts": len(hosts), "status": counts, "causes": _causes(hosts)},
+        "lines": [_line(name, hosts[name], width) for name in order],
+    }  # fmt: skip

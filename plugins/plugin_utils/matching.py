@@ -1,0 +1,246 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does a rule's match hold for a packet: true, false or maybe (None)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Packet, Tri, network
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Match, Option, Rule
+
+ALL_BITS = 0xFFFFFFFF
+_PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp"}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A packet's mark; bits in `unknown` can be either."""
+
+    value: int = 0
+    unknown: int = 0
+
+    def set(self, value: int, mask: int) -> Mark:
+        """iptables' --set-xmark value/mask: new = (old & ~mask) ^ value."""
+        unknown = self.unknown & ~mask & ALL_BITS
+        return Mark(((self.value & ~mask) ^ value) & ALL_BITS & ~unknown, unknown)
+
+    def equals(self, value: int, mask: int) -> Tri:
+        """Whether mark & mask == value."""
+        if value & ~mask:
+            return False
+        if (self.value ^ value) & mask & ~self.unknown:
+            return False
+        return None if self.unknown & mask else True
+
+    def holding(self, value: int, mask: int) -> Mark:
+        """The same mark when `equals(value, mask)` is known to hold."""
+        return Mark((self.value & ~mask) | (value & mask), self.unknown & ~mask)
+
+
+def negate(answer: Tri, negated: bool) -> Tri:
+    """The answer, turned round when the option has an exclamation mark."""
+    return answer if answer is None or not negated else not answer
+
+
+def all_of(answers: Iterable[Tri]) -> Tri:
+    """True when all are true, False when one is false, otherwise maybe."""
+    result: Tri = True
+    for answer in answers:
+        if answer is False:
+            return False
+        result = None if answer is None else result
+    return result
+
+
+def number(text: str) -> Optional[int]:
+    """A hexadecimal, octal or decimal number as iptables reads it, or None."""
+    try:
+        return int(text, 16) if text.lower().startswith("0x") else int(text, 10)
+    except ValueError:
+        return None
+
+
+def mark_and_mask(text: str) -> Optional[tuple[int, int]]:
+    """`value[/mask]` as two numbers, or None."""
+    value, slash, mask = text.partition("/")
+    numbers = number(value), number(mask) if slash else ALL_BITS
+    return None if numbers[0] is None or numbers[1] is None else (numbers[0], numbers[1])
+
+
+def _protocol(packet: Packet, option: Option) -> Tri:
+    wanted = _PROTOCOLS.get(option.value.lower(), option.value.lower())
+    if wanted in ("all", "0"):
+        return True
+    if packet.protocol:
+        return packet.protocol == wanted
+    return None if wanted in ("tcp", "udp") else False
+
+
+def _interface(name: str, others: tuple[str, ...], wanted: str) -> Tri:
+    if wanted.endswith("+"):
+        return name.startswith(wanted[:-1]) if name else None
+    if name:
+        return name == wanted
+    return False if wanted in others else None
+
+
+def _address(address: Address, text: str) -> Tri:
+    answers = []
+    for part in text.split(","):
+        wanted = network(part)
+        answers.append(None if wanted is None else address.within(wanted))
+    if True in answers:
+        return True
+    return None if None in answers else False
+
+
+def port_in(port: Optional[int], text: str) -> Tri:
+    """Whether a port is in `53`, `1:1023` or a comma list of those."""
+    if port is None:
+        return True if text in ("0:65535", "1:65535") else None
+    for part in text.split(","):
+        low, colon, high = part.partition(":")
+        first, last = number(low or "0"), number(high or "65535") if colon else number(low)
+        if first is None or last is None:
+            return None
+        if first <= port <= last:
+            return True
+    return False
+
+
+def _source_port(text: str) -> Tri:
+    """The kernel takes the outer source port from the ephemeral range and applications do so for the inner."""
+    return True if text in ("0:65535", "1:65535", "1024:65535") else None
+
+
+def _basic(packet: Packet, option: Option) -> Tri:
+    tests: dict[str, Callable[[], Tri]] = {
+        "-p": lambda: _protocol(packet, option),
+        "-s": lambda: _address(packet.source, option.value),
+        "-d": lambda: _address(packet.destination, option.value),
+        "-o": lambda: _interface(packet.out_interface, packet.other_interfaces, option.value),
+        # A packet that the node sends itself came in by no interface.
+        "-i": lambda: False if packet.source_is_local else None,
+        "-f": lambda: False,
+    }
+    test = tests.get(option.name)
+    return True if test is None else negate(test(), option.negated)
+
+
+def _ports(packet: Packet, option: Option) -> Tri:
+    if option.name in ("--dport", "--dports", "--destination-port", "--destination-ports"):
+        return port_in(packet.destination_port, option.value)
+    if option.name in ("--sport", "--sports", "--source-port", "--source-ports"):
+        return _source_port(option.value)
+    return None
+
+
+def _addrtype(packet: Packet, match: Match) -> Tri:
+    limited = any(option.name == "--limit-iface-out" for option in match.options)
+    answers: list[Tri] = []
+    for option in match.options:
+        types = option.value.upper().split(",")
+        if option.name == "--src-type":
+            local = packet.source_is_local
+            if limited and local and types == ["LOCAL"]:
+                answer: Tri = packet.source_on_out_interface
+            else:
+                answer = ("LOCAL" if local else "UNICAST") in types
+            answers.append(negate(answer, option.negated))
+        elif option.name == "--dst-type":
+            # Both packets go to another node.
+            answers.append(negate("UNICAST" in types, option.negated))
+    return all_of(answers) if answers else None
+
+
+def _set(packet: Packet, option: Option) -> Tri:
+    """Sets whose meaning is known by their name; node addresses are taken to be outside all IP pools."""
+    name = option.value
+    direction = option.values[1] if len(option.values) > 1 else ""
+    if re.match(r"KUBE-(6-)?LOOP-BACK\Z", name):
+        return False  # a pod that reaches itself through its Service never leaves the node
+    pools = re.match(r"cali4[0-9a-z]*(all|masq)-ipam", name)
+    if pools:
+        if packet.kind == "outer":
+            return False
+        return packet.client == "pod" if direction == "src" else True
+    return None
+
+
+def _conntrack(packet: Packet, option: Option) -> Tri:
+    states = option.value.upper().split(",")
+    if option.name not in ("--ctstate", "--state"):
+        return None
+    if "NEW" in states:
+        return True  # nat is asked for the first packet of a flow only
+    if "DNAT" in states:
+        return packet.kind == "inner"
+    return None if "SNAT" in states else False
+
+
+def _policy(match: Match) -> Tri:
+    wanted = next((option.value for option in match.options if option.name == "--pol"), "")
+    return True if wanted == "none" else None
+
+
+def _mark(mark: Mark, option: Option) -> Tri:
+    wanted = mark_and_mask(option.value)
+    return None if option.name != "--mark" or wanted is None else mark.equals(*wanted)
+
+
+def evaluate_match(match: Match, packet: Packet, mark: Mark) -> Tri:
+    """One match of a rule against the packet and its present mark."""
+    if match.module == "comment":
+        return True
+    if match.module == "addrtype":
+        return _addrtype(packet, match)
+    if match.module == "policy":
+        return _policy(match)
+    tests: dict[str, Callable[[Option], Tri]] = {
+        "": lambda option: _basic(packet, option),
+        "mark": lambda option: negate(_mark(mark, option), option.negated),
+        "udp": lambda option: negate(_ports(packet, option), option.negated),
+        "tcp": lambda option: negate(_ports(packet, option), option.negated),
+        "multiport": lambda option: negate(_ports(packet, option), option.negated),
+        "set": lambda option: negate(_set(packet, option), option.negated),
+        "conntrack": lambda option: negate(_conntrack(packet, option), option.negated),
+        "state": lambda option: negate(_conntrack(packet, option), option.negated),
+        "physdev": lambda option: negate(False if "bridged" in option.name else None, option.negated),
+    }
+    test = tests.get(match.module)
+    if test is None:
+        return None
+    if match.module in ("udp", "tcp") and packet.protocol and packet.protocol != match.module:
+        return False
+    return all_of(test(option) for option in match.options)
+
+
+def evaluate(rule: Rule, packet: Packet, mark: Mark) -> Tri:
+    """Whether all matches of the rule hold."""
+    if rule.broken:
+        return None
+    return all_of(evaluate_match(match, packet, mark) for match in rule.matches)
+
+
+def refined(rule: Rule, packet: Packet, mark: Mark) -> tuple[Mark, Mark]:
+    """The mark when a "maybe" rule matched, and when it did not.
+
+    Only a rule whose single doubt is one mark match says something about the bits.
+    """
+    doubts = [m for m in rule.matches if evaluate_match(m, packet, mark) is None]
+    if len(doubts) != 1 or doubts[0].module != "mark" or len(doubts[0].options) != 1:
+        return mark, mark
+    option = doubts[0].options[0]
+    wanted = mark_and_mask(option.value)
+    if option.name != "--mark" or wanted is None:
+        return mark, mark
+    value, mask = wanted
+    holding = mark.holding(value, mask)
+    single = bin(mask).count("1") == 1
+    other = mark.holding(value ^ mask, mask) if single else mark
+    return (other, holding) if option.negated else (holding, other)

@@ -1,0 +1,140 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions to the node facts: a part or the reason why it is missing, and the tables of one hook."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.nft_rules import parse_nft_rule
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Network, network, networks
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Rule, parse_rule
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import BaseChain
+
+Facts = Mapping[str, Any]
+RANDOM_FULLY_PRINTED_SINCE = (1, 6, 2)
+DEFAULT_BIT = 0x4000
+_WIDEST_BLOCK = 24
+
+
+def part(facts: Facts, name: str) -> Optional[Mapping[str, Any]]:
+    """One part of the facts, or None when it is missing or unknown."""
+    found = facts.get(name)
+    return found if isinstance(found, Mapping) and "unknown" not in found else None
+
+
+def why_unknown(facts: Facts, name: str) -> str:
+    """Why a part is missing."""
+    found = facts.get(name)
+    if isinstance(found, Mapping) and "unknown" in found:
+        return str(found["unknown"])
+    return "it was not gathered (gather_subset)"
+
+
+def source_of(facts: Facts, name: str) -> str:
+    """The command or file that a part comes from."""
+    found = part(facts, name)
+    return str(found.get("source") or "") if found else ""
+
+
+def vxlan_devices(facts: Facts) -> list[Mapping[str, Any]]:
+    """All VXLAN devices of the node."""
+    return list((part(facts, "vxlan") or {}).get("devices") or [])
+
+
+def link(facts: Facts, name: Optional[str]) -> Optional[Mapping[str, Any]]:
+    """A network device by name."""
+    devices = (part(facts, "links") or {}).get("devices") or []
+    return next((device for device in devices if device.get("name") == name), None)
+
+
+def lookups(facts: Facts) -> list[Mapping[str, Any]]:
+    """What the kernel answered to `ip route get SERVICE`."""
+    return list((part(facts, "routes") or {}).get("lookups") or [])
+
+
+def underlay_of(facts: Facts, device: Mapping[str, Any]) -> str:
+    """The device that the outer packets leave by: its own, else that of the default route."""
+    return str(device.get("underlay") or (part(facts, "routes") or {}).get("default_device") or "")
+
+
+def kube_proxy(facts: Facts, name: str) -> Any:
+    """One value that kube-proxy was seen to have, or None."""
+    return (part(facts, "kube_proxy") or {}).get(name)
+
+
+def tables(facts: Facts, table: str) -> list[Mapping[str, Any]]:
+    """The entries of one table in both backends, without those that surely do not exist."""
+    found = (part(facts, "netfilter") or {}).get("tables") or []
+    return [entry for entry in found if entry.get("table") == table and entry.get("state") != "absent"]
+
+
+def prints_random_fully(facts: Facts, backend: str) -> bool:
+    """Whether the tool that printed these rules can show --random-fully."""
+    printers = (part(facts, "netfilter") or {}).get("printers") or {}
+    version = str((printers.get(backend) or {}).get("version") or "")
+    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return bool(found) and tuple(int(one or 0) for one in found.groups()) >= RANDOM_FULLY_PRINTED_SINCE if found else False
+
+
+def iptables_base(facts: Facts, entry: Mapping[str, Any], hook: str) -> BaseChain:
+    """One iptables table at one hook."""
+    backend = str(entry.get("backend"))
+    chains: dict[str, list[tuple[str, Rule]]] = {
+        name: [(text, parse_rule(text)) for text in texts] for name, texts in (entry.get("chains") or {}).items()
+    }
+    chains.setdefault(hook, [])
+    return BaseChain(
+        backend, str(entry.get("table")), hook, chains,
+        frozenset(entry.get("unread") or ()), prints_random_fully(facts, backend), entry.get("state") == "read",
+    )  # fmt: skip
+
+
+def nftables_part(facts: Facts) -> Mapping[str, Any]:
+    """kube-proxy's own nftables table."""
+    return (part(facts, "netfilter") or {}).get("nftables") or {"state": "absent"}
+
+
+def nftables_chain(facts: Facts, name: str) -> Optional[list[tuple[str, Rule]]]:
+    """A chain of kube-proxy's nftables table, or None when it is not there."""
+    texts = (nftables_part(facts).get("chains") or {}).get(f"kube-proxy/{name}")
+    return None if texts is None else [(text, parse_nft_rule(text)) for text in texts]
+
+
+def nftables_base(facts: Facts) -> Optional[BaseChain]:
+    """kube-proxy's nftables table at the postrouting hook."""
+    found = nftables_part(facts)
+    if found.get("state") == "absent":
+        return None
+    names = [name.partition("/")[2] for name in found.get("chains") or {}]
+    chains = {name: nftables_chain(facts, name) or [] for name in names}
+    chains.setdefault("nat-postrouting", [])
+    return BaseChain("nftables", "nat", "nat-postrouting", chains, frozenset(), True, found.get("state") == "read")
+
+
+def base_chains(facts: Facts, table: str, hook: str) -> list[BaseChain]:
+    """Every base chain of this table at this hook, in all backends, that can do something."""
+    found = [iptables_base(facts, entry, hook) for entry in tables(facts, table)]
+    nftables = nftables_base(facts) if (table, hook) == ("nat", "POSTROUTING") else None
+    found += [nftables] if nftables else []
+    return [base for base in found if not base.known or base.chains[base.hook]]
+
+
+def pod_network(facts: Facts) -> Optional[Network]:
+    """The network that all pods of the cluster have their addresses in, when it can be known."""
+    for text in ((part(facts, "cni") or {}).get("flannel_network"), kube_proxy(facts, "cluster_cidr")):
+        found = networks(str(text or "").split(","))
+        if len(found) == 1:
+            return found[0]
+    for entry in tables(facts, "nat"):
+        for texts in (entry.get("chains") or {}).values():
+            for text in texts:
+                rule = parse_rule(text)
+                wanted = network(next((o.value for o in rule.options("-s") if o.negated), ""))
+                # A longer prefix is this node's own block (kube-proxy's NodeCIDR mode).
+                if rule.target == "KUBE-MARK-MASQ" and wanted is not None and wanted.prefixlen < _WIDEST_BLOCK:
+                    return wanted
+    return None

@@ -1,0 +1,79 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two packets of the walk: what is known about them, and what is not.
+
+An address is known as a list of networks that hold it and networks that do not, because the walk knows
+"a pod on another node" and not which one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Optional
+
+Network = ipaddress.IPv4Network
+Tri = Optional[bool]  # None is "maybe"
+# Neither a pod nor a node of a cluster has an address in these.
+_NEVER = tuple(ipaddress.IPv4Network(text) for text in ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "0.0.0.0/32"))
+
+
+def network(text: str) -> Optional[Network]:
+    """An IPv4 network, or None when the text is not one (also for IPv6)."""
+    try:
+        return ipaddress.IPv4Network(text.strip(), strict=False)
+    except ValueError:
+        return None
+
+
+def networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Those texts that are IPv4 networks."""
+    found = (network(text) for text in texts)
+    return tuple(one for one in found if one is not None)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an address lies: surely inside every one of `inside`, surely outside every one of `outside`.
+
+    `apart` are addresses of this node: a block of a larger network that holds one of them is this node's own
+    block, and the address is on another node (CNIs write rules for the whole network and for their own block).
+    """
+
+    inside: tuple[Network, ...] = ()
+    outside: tuple[Network, ...] = ()
+    apart: tuple[Network, ...] = ()
+    # Where the address most likely lies: enough for "yes" to a network that holds it, not for "no" to another.
+    near: tuple[Network, ...] = ()
+
+    def within(self, wanted: Network) -> Tri:
+        """Whether the address lies in this network."""
+        if wanted.prefixlen == 0 or any(one.subnet_of(wanted) for one in (*self.inside, *self.near)):
+            return True
+        if self.inside and any(not one.overlaps(wanted) for one in self.inside):
+            return False
+        if any(wanted.subnet_of(one) for one in (*self.outside, *_NEVER)):
+            return False
+        part = any(wanted != one and wanted.subnet_of(one) for one in self.inside)
+        return False if part and any(one.subnet_of(wanted) for one in self.apart) else None
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One packet's fields; None is "not known", and `kind` says which of the two it is."""
+
+    kind: str  # "inner" or "outer"
+    client: str  # "host", "pod" or "any"
+    out_interface: str
+    source: Address
+    destination: Address
+    protocol: str  # "" is tcp or udp
+    destination_port: Optional[int]
+    source_is_local: bool
+    # Whether the source is an address of the device that the packet leaves by (addrtype --limit-iface-out).
+    source_on_out_interface: Tri
+    # Whether the source is the first address of the device that the packet leaves by: what MASQUERADE would choose.
+    source_is_primary: Tri
+    other_interfaces: tuple[str, ...] = ()

@@ -1,0 +1,30 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every remedy simulated on a node's facts, the one to take first at the top. `plan` is here too, for its users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import BY_ID, CATALOGUE, METHODS, Remedy
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import SAFE, Plan, plan
+
+__all__ = ["BY_ID", "CATALOGUE", "METHODS", "Plan", "Remedy", "plan", "ranked"]
+
+
+def _entry(facts: Facts, remedy: Remedy, service_cidr: str) -> dict[str, Any]:
+    found = plan(facts, remedy.id, accept_risk=True, service_cidr=service_cidr)
+    sync, restart, reboot = remedy.survives
+    return {
+        "id": remedy.id, "what": remedy.what, "status": found["simulated"]["status"], "applicable": not found["refused"],
+        "risk": remedy.risk, "cost": remedy.cost, "reason": found["refused"],
+        "survives": {"sync": sync, "cni_restart": restart, "reboot": reboot},
+    }  # fmt: skip
+
+
+def ranked(facts: Facts, service_cidr: str = "") -> list[dict[str, Any]]:
+    """All remedies: those that work on this node first, cheapest and safest first."""
+    entries = [_entry(facts, remedy, service_cidr) for remedy in CATALOGUE]
+    return sorted(entries, key=lambda one: (not one["applicable"], bool(one["risk"]), one["status"] not in SAFE))

@@ -1,0 +1,254 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Can NAT rewrite the source of a tunnel packet: the inner packet's walk, then the outer packet's.
+
+The inner packet's mark survives encapsulation, so the outer packet starts with the mark that the inner one ended
+with (https://github.com/kubernetes/kubernetes/pull/92035).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any, Optional
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import (
+    Marking,
+    host_sources,
+    marking,
+    masquerade_bit,
+)
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import Mark
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
+    Facts,
+    base_chains,
+    link,
+    part,
+    pod_network,
+    underlay_of,
+    vxlan_devices,
+)
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Packet, Tri, networks
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import (
+    BaseChain,
+    End,
+    States,
+    Trace,
+    walk_base,
+)
+
+_OUTER_HOOKS = (("raw", "OUTPUT"), ("mangle", "OUTPUT"), ("filter", "OUTPUT"), ("mangle", "POSTROUTING"))
+_LOCAL_DEVICES = ("lo", "docker0", "cni0", "kube-ipvs0")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way that a client's packet can take, and whether the outer source is rewritten at its end."""
+
+    client: str
+    rewrites: Tri
+    end: End
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """The answer for one device. holds: yes, no, maybe or unknown."""
+
+    holds: str
+    evidence: str
+    clients: tuple[str, ...]
+    ways: tuple[Way, ...]
+    marking: Marking
+    trace: Trace = ()
+
+
+def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
+    """The VXLAN packet as the node sends it."""
+    underlay = underlay_of(facts, device)
+    addresses = [str(text) for text in (link(facts, underlay) or {}).get("addresses") or []]
+    own = [text.split("/")[0] for text in addresses]
+    local = str(device.get("local") or (own[0] if own else ""))
+    pods = pod_network(facts)
+    services = part(facts, "services") or {}
+    never = networks(str(services.get(name)) for name in ("dns", "kubernetes") if services.get(name))
+    return Packet(
+        kind="outer", client="any", out_interface=underlay, protocol="udp",
+        source=Address(inside=networks([local])),
+        destination=Address(outside=((pods,) if pods else ()) + never, near=networks(addresses[:1])),
+        destination_port=device.get("port"), source_is_local=True,
+        source_on_out_interface=local in own if own else None,
+        source_is_primary=local == own[0] if own else None,
+        other_interfaces=tuple(str(one.get("name")) for one in vxlan_devices(facts)) + _LOCAL_DEVICES,
+    )  # fmt: skip
+
+
+def inner_packet(facts: Facts, device: Mapping[str, Any], client: str) -> Packet:
+    """The packet to a pod on another node, before encapsulation."""
+    pods = pod_network(facts)
+    own = networks(str(text).split("/")[0] for text in device.get("addresses") or [])
+    everyone = (pods,) if pods else ()
+    host = client == "host"
+    source = host_sources(facts, device)[0] if host else Address(inside=everyone)
+    return Packet(
+        kind="inner", client=client, out_interface=str(device.get("name")), protocol="", source=source,
+        destination=Address(inside=everyone, apart=own), destination_port=None, source_is_local=host,
+        source_on_out_interface=any(one in own for one in source.inside) if host else None,
+        source_is_primary=None,
+    )  # fmt: skip
+
+
+def _through(bases: Sequence[BaseChain], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
+    """Base chains one after the other: the states that leave the last, and the ends that stop NAT from being asked."""
+    ends: list[tuple[End, Trace]] = []
+    for base in bases:
+        onward: States = {}
+        for end, trace in walk_base(base, packet, bit, states).items():
+            if end.kind == "end":
+                onward.setdefault(end.mark, trace)
+            elif end.kind != "drop":  # a firewall that stops the packet is no cure
+                ends.append((end, trace))
+        states = onward
+    return states, ends
+
+
+def _inner_marks(facts: Facts, packet: Packet, bit: int, nat: Sequence[BaseChain]) -> States:
+    """The marks that the inner packet can have when it reaches the VXLAN device."""
+    states, _ends = _through(base_chains(facts, "mangle", "POSTROUTING"), packet, bit, {Mark(bit): ()})
+    states, ends = _through(nat, packet, bit, states)
+    for end, trace in ends:
+        states.setdefault(end.mark, trace)
+    return states
+
+
+def _outer_ways(facts: Facts, packet: Packet, bit: int, states: States, nat: Sequence[BaseChain], client: str) -> list[Way]:  # noqa: PLR0913
+    """Every way of the outer packet that starts with one of these marks."""
+    ways = []
+    for table, hook in _OUTER_HOOKS:
+        states, ends = _through(base_chains(facts, table, hook), packet, bit, states)
+        ways += [Way(client, False, end, trace) for end, trace in ends]
+    states, ends = _through(nat, packet, bit, states)
+    ways += [Way(client, end.nat.rewrites if end.nat else False, end, trace) for end, trace in ends]
+    return ways + [Way(client, False, End("end", mark), trace) for mark, trace in states.items()]
+
+
+def _answer(ways: Sequence[Way]) -> Tri:
+    """True when every way rewrites, False when none does."""
+    answers = {way.rewrites for way in ways}
+    return next(iter(answers)) if len(answers) == 1 else None if answers else False
+
+
+def _clients(found: Marking) -> list[tuple[str, Tri]]:
+    return [(name, sure) for name, sure in (("host", found.host), ("pod", found.pod)) if sure is not False]
+
+
+def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, nat: Sequence[BaseChain]) -> list[tuple[str, Tri, list[Way]]]:
+    """For each client whether its outer packet is rewritten, with nat's base chains in this order."""
+    bit = masquerade_bit(facts)
+    outer = outer_packet(facts, device)
+    plain = _outer_ways(facts, outer, bit, {Mark(0): ()}, nat, "any")
+    answers = [("any", _answer(plain), plain)]
+    for client, sure in _clients(found):
+        marks = _inner_marks(facts, inner_packet(facts, device, client), bit, nat)
+        ways = _outer_ways(facts, outer, bit, marks, nat, client)
+        answer = _answer(ways)
+        answers.append((client, None if answer and not sure else answer, ways))
+    return answers
+
+
+def _orders(bases: Sequence[BaseChain]) -> list[Sequence[BaseChain]]:
+    """The order of registration cannot be read, so every order counts."""
+    return list(permutations(bases)) if len(bases) > 1 else [bases]
+
+
+def _walk_all(facts: Facts, device: Mapping[str, Any], found: Marking) -> tuple[Tri, list[tuple[str, Tri, list[Way]]], bool]:
+    """The worst answer over all orders, the answers of that order, and whether the orders differ."""
+    results = []
+    for order in _orders(base_chains(facts, "nat", "POSTROUTING")):
+        answers = _one_order(facts, device, found, order)
+        tris = [answer for _client, answer, _ways in answers]
+        results.append((True if True in tris else None if None in tris else False, answers))
+    rank = {True: 2, None: 1, False: 0}
+    worst = max(results, key=lambda result: rank[result[0]])
+    differ = len({result[0] for result in results}) > 1
+    return (None if differ else worst[0]), worst[1], differ
+
+
+def assume_kube_proxy(facts: Facts) -> Facts:
+    """The facts with the rules that a kube-proxy before the fix would write: the worst that can come."""
+    bit = f"{masquerade_bit(facts):#x}"
+    found = dict(part(facts, "netfilter") or {})
+    entries = [dict(entry) for entry in found.get("tables") or []]
+    entry = next((one for one in entries if one.get("table") == "nat" and one.get("state") == "read"), None)
+    if entry is None:
+        entry = {"backend": "nft", "table": "nat", "state": "read", "reason": "", "unread": [], "chains": {}}
+        entries = [one for one in entries if (one.get("table"), one.get("state")) != ("nat", "absent")] + [entry]
+    chains = {name: list(texts) for name, texts in (entry.get("chains") or {}).items()}
+    chains["KUBE-POSTROUTING"] = [f"-m mark --mark {bit}/{bit} -j MASQUERADE --random-fully"]
+    jumps = [text for text in chains.get("POSTROUTING", []) if parse_rule(text).target == "KUBE-POSTROUTING"]
+    chains["POSTROUTING"] = [*chains.get("POSTROUTING", []), *([] if jumps else ["-j KUBE-POSTROUTING"])]
+    chains["KUBE-MARK-MASQ"] = [f"-j MARK --set-xmark {bit}/{bit}"]
+    entry["chains"] = chains
+    found["tables"] = entries
+    return {**facts, "netfilter": found}
+
+
+def without_unknown(facts: Facts) -> Facts:
+    """The facts as if the tables that could not be read did not exist."""
+    found = dict(part(facts, "netfilter") or {})
+    entries = found.get("tables") or []
+    found["tables"] = [{**one, "state": "absent"} if one.get("state") == "unknown" else one for one in entries]
+    if (found.get("nftables") or {}).get("state") == "unknown":
+        found["nftables"] = {**found["nftables"], "state": "absent"}
+    return {**facts, "netfilter": found}
+
+
+def unread_tables(facts: Facts) -> list[Mapping[str, Any]]:
+    """The tables that could not be read, each with its reason."""
+    found = part(facts, "netfilter") or {}
+    unread = [one for one in found.get("tables") or [] if one.get("state") == "unknown"]
+    nftables = found.get("nftables") or {}
+    return unread + ([{**nftables, "backend": "nftables", "table": "kube-proxy"}] if nftables.get("state") == "unknown" else [])
+
+
+def _text(holds: Tri, clients: Sequence[str], trace: Trace, differ: bool, found: Marking) -> str:
+    if not found.present and holds is not False:
+        return "no kube-proxy rules on this node yet: the ones that an old kube-proxy writes would rewrite tunnel packets"
+    last = trace[-1] if trace else None
+    place = f"{last.table} {last.chain} rule {last.number}: {last.text}" if last else ""
+    if holds:
+        who = "all tunnel packets" if "any" in clients else f"tunnel packets of {' and '.join(clients)} traffic to Services"
+        return f"{who} get a new source: {place}"
+    if holds is None:
+        why = "the order of the nat tables cannot be read" if differ else "not every match can be decided"
+        return f"tunnel packets may get a new source ({why}): {place}" if place else found.evidence
+    return f"no tunnel packet gets a new source; decided by {place}" if place else "no rule rewrites a tunnel packet"
+
+
+def _chosen(answers: Sequence[tuple[str, Tri, list[Way]]], holds: Tri) -> tuple[tuple[str, ...], Trace]:
+    """The clients that are hit and the trace to show: the rewrite if there is one, otherwise the node's own traffic."""
+    hit = [(client, ways) for client, answer, ways in answers if answer is not False]
+    if hit and holds is not False:
+        ways = sorted(hit[0][1], key=lambda way: {True: 0, None: 1, False: 2}[way.rewrites])
+        return tuple(client for client, _ways in hit), ways[0].trace
+    shown = next((ways for client, _answer, ways in answers if client == "host"), answers[0][2])
+    return (), shown[0].trace if shown else ()
+
+
+def rewrite(facts: Facts, device: Mapping[str, Any]) -> Rewrite:
+    """Whether the source of a tunnel packet of this device can be rewritten."""
+    found = marking(facts, device)
+    walked = facts if found.present else assume_kube_proxy(facts)
+    sure, answers, differ = _walk_all(walked, device, found)
+    holds: Optional[str] = None
+    if unread_tables(walked):
+        known_only, _answers, _differ = _walk_all(without_unknown(walked), device, found)
+        agree = known_only == sure and (found.present or sure is False)
+        holds = None if agree else "unknown"
+    clients, trace = _chosen(answers, sure)
+    ways = tuple(way for _client, _answer, found_ways in answers for way in found_ways)
+    evidence = _text(sure, clients, trace, differ, found)
+    return Rewrite(holds or {True: "yes", None: "maybe", False: "no"}[sure], evidence, clients, ways, found, trace)

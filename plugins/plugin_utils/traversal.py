@@ -1,0 +1,309 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One packet's way through base chains: every outcome that the rules allow.
+
+The walk keeps a set of states (the packet's mark) instead of one path: a match that is "maybe" sends the packet
+both ways, and ways that meet in the same state are one again. So the cost is rules x states, and an answer on
+which all outcomes agree is certain however many doubts lie on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import (
+    ALL_BITS,
+    Mark,
+    evaluate,
+    mark_and_mask,
+    number,
+    refined,
+)
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Packet, Tri, network
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Rule, Target
+
+MAX_DEPTH = 32
+MAX_STATES = 64
+MAX_EVALUATIONS = 100_000
+# kube-proxy's and kubelet's filter chains decide about bit 0x8000 and about Services without endpoints;
+# they neither change the mark of a tunnel packet nor stop it.
+HARMLESS_UNREAD = frozenset({
+    "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-FIREWALL", "KUBE-PROXY-FIREWALL", "KUBE-FORWARD", "KUBE-NODEPORTS",
+})  # fmt: skip
+_STOPS = frozenset({"DROP", "REJECT", "TARPIT", "STEAL"})
+_NAT_TARGETS = frozenset({"MASQUERADE", "SNAT", "NETMAP", "SAME"})
+_PASSIVE = frozenset({
+    "LOG", "NFLOG", "ULOG", "AUDIT", "TRACE", "CHECKSUM", "TOS", "DSCP", "TTL", "TCPMSS", "CLASSIFY", "SECMARK",
+    "CONNSECMARK", "ECN", "RATEEST", "SET", "LED", "TEE", "IDLETIMER", "CONTINUE", "SYNPROXY",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rule that the packet met: its place, its text and what it did."""
+
+    packet: str
+    table: str
+    chain: str
+    number: int
+    text: str
+    effect: str
+    backend: str
+
+    def __str__(self) -> str:
+        return f"{self.packet} {self.table} {self.chain} {self.number} {self.text}".rstrip()
+
+
+Trace = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Nat:
+    """What a NAT target does to the source: does the port change, does the address change (None: not known)."""
+
+    port_changes: Tri
+    address_changes: Tri
+
+    @property
+    def rewrites(self) -> Tri:
+        """Whether any part of the source changes."""
+        if self.port_changes or self.address_changes:
+            return True
+        return None if self.port_changes is None or self.address_changes is None else False
+
+
+@dataclass(frozen=True)
+class End:
+    """How a packet left a base chain: "end" (accepted or ran off the end), "drop", "notrack", "nat"."""
+
+    kind: str
+    mark: Mark
+    nat: Optional[Nat] = None
+
+
+@dataclass(frozen=True)
+class BaseChain:
+    """One table at one hook: its chains, its reading rules and the printer that wrote the text."""
+
+    backend: str
+    table: str
+    hook: str
+    chains: Mapping[str, Sequence[tuple[str, Rule]]]
+    unread: frozenset[str] = frozenset()
+    prints_random_fully: bool = True
+    known: bool = True
+
+
+States = dict[Mark, Trace]
+
+
+@dataclass
+class _Walk:
+    """The state of one walk through one base chain."""
+
+    base: BaseChain
+    packet: Packet
+    bit: int
+    ends: dict[End, Trace] = field(default_factory=dict)
+    evaluations: int = 0
+
+    def end(self, end: End, trace: Trace) -> None:
+        """Note an outcome; the first way to it is the one that is shown."""
+        self.ends.setdefault(end, trace)
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """A rule at its place, and where packets go that return from its chain."""
+
+    chain: str
+    position: int
+    text: str
+    rule: Rule
+    returned: States
+    depth: int
+
+    def step(self, walk: _Walk, effect: str) -> Step:
+        """This rule as a line of the trace."""
+        return Step(walk.packet.kind, walk.base.table, self.chain, self.position, self.text, effect, walk.base.backend)
+
+
+def _merge(into: States, more: States) -> None:
+    for mark, trace in more.items():
+        into.setdefault(mark, trace)
+
+
+def unread_chain(walk: _Walk, states: States) -> States:
+    """A chain that could not be read: it may do nothing, clear the bit, or in nat end the walk.
+
+    It is not taken to set the bit: only kube-proxy's marker does that.
+    """
+    after: States = dict(states)
+    for mark, trace in states.items():
+        after.setdefault(mark.holding(0, walk.bit), trace)
+        if walk.base.table == "nat":
+            walk.end(End("nat", mark, Nat(None, None)), trace)
+            walk.end(End("end", mark), trace)
+        elif walk.base.table == "raw":
+            walk.end(End("notrack", mark), trace)
+    return after
+
+
+def walk_chain(walk: _Walk, chain: str, states: States, depth: int) -> States:
+    """Walk one chain; the states that come back to the caller."""
+    rules = walk.base.chains.get(chain)
+    if rules is None or depth > MAX_DEPTH:
+        harmless = walk.base.table != "nat" and chain in HARMLESS_UNREAD
+        return dict(states) if harmless else unread_chain(walk, states)
+    returned: States = {}
+    for position, (text, rule) in enumerate(rules, 1):
+        if not states:
+            break
+        states = _meet(walk, _Visit(chain, position, text, rule, returned, depth), states)
+    if chain in walk.base.unread and states:  # only its first rules were read
+        states = unread_chain(walk, states)
+    _merge(returned, states)
+    return returned
+
+
+def _meet(walk: _Walk, visit: _Visit, states: States) -> States:
+    """One rule against every state; the states that go on to the next rule."""
+    onward: States = {}
+    for mark, trace in states.items():
+        walk.evaluations += 1
+        if walk.evaluations > MAX_EVALUATIONS:
+            _merge(onward, unread_chain(walk, {mark: trace}))
+            continue
+        answer = evaluate(visit.rule, walk.packet, mark)
+        if answer is False:
+            onward.setdefault(mark, trace)
+            continue
+        met, missed = (mark, mark) if answer else refined(visit.rule, walk.packet, mark)
+        if answer is None:
+            onward.setdefault(missed, trace)
+        _merge(onward, _apply(walk, visit, {met: trace}, doubt=answer is None))
+    # Too many marks are one unknown mark.
+    return onward if len(onward) <= MAX_STATES else {Mark(0, ALL_BITS): next(iter(onward.values()))}
+
+
+def _apply(walk: _Walk, visit: _Visit, states: States, doubt: bool) -> States:
+    """Every target of a rule that matched, in order."""
+    if visit.rule.broken:
+        step = visit.step(walk, "unreadable rule")
+        return unread_chain(walk, {mark: (*trace, step) for mark, trace in states.items()})
+    for target in visit.rule.targets:
+        after: States = {}
+        for mark, trace in states.items():
+            new, effect = _effect(walk, target, mark)
+            step = visit.step(walk, ("maybe " if doubt else "") + effect)
+            _merge(after, _go(walk, visit, target, effect, {new: (*trace, step)}))
+        states = after
+    return states
+
+
+def _effect(walk: _Walk, target: Target, mark: Mark) -> tuple[Mark, str]:
+    """The mark after a target, and one word for what the target does."""
+    name = target.name
+    if name == "MARK":
+        new = apply_mark(target, mark)
+        changed = (new.value ^ mark.value) & walk.bit or (new.unknown ^ mark.unknown) & walk.bit
+        return new, "mark cleared" if changed and not new.value & walk.bit and not new.unknown & walk.bit else "mark"
+    if name == "CONNMARK":
+        restores = target.option("--restore-mark") is not None
+        return (Mark(0, ALL_BITS) if restores else mark), "mark" if restores else "continue"
+    if name == "NOTRACK" or name == "CT" and target.option("--notrack"):
+        return mark, "notrack"
+    if name == "ACCEPT":
+        return mark, "accept"
+    if name in _STOPS:
+        return mark, "drop"
+    if name in _NAT_TARGETS:
+        return mark, "nat"
+    if name == "RETURN":
+        return mark, "return"
+    if name in _PASSIVE or name == "CT":
+        return mark, "continue"
+    return mark, "goto" if target.goto else "jump"
+
+
+def apply_mark(target: Target, mark: Mark) -> Mark:
+    """A MARK target: all its spellings are --set-xmark with some value and mask."""
+    for option in target.options:
+        pair = mark_and_mask(option.value)
+        if pair is None:
+            break
+        value, mask = pair
+        if option.name == "--set-xmark":
+            return mark.set(value, mask)
+        if option.name == "--set-mark":
+            return mark.set(value, mask | value)
+        if option.name == "--or-mark":
+            return mark.set(value, value)
+        if option.name == "--and-mark":
+            return mark.set(0, ~value & ALL_BITS)
+        if option.name == "--xor-mark":
+            return mark.set(value, 0)
+    return Mark(0, ALL_BITS)
+
+
+def _go(walk: _Walk, visit: _Visit, target: Target, effect: str, states: States) -> States:
+    """Where the packet goes after a target; the states that go on to the next rule."""
+    if effect == "return":
+        _merge(visit.returned, states)
+    elif effect in ("jump", "goto"):
+        back = walk_chain(walk, target.name, states, visit.depth + 1)
+        if effect == "jump":
+            return back
+        _merge(visit.returned, back)
+    elif effect in ("accept", "drop", "notrack", "nat"):
+        for mark, trace in states.items():
+            nat = source_nat(walk, target) if effect == "nat" else None
+            walk.end(End("end" if effect == "accept" else effect, mark, nat), trace)
+    else:
+        return states
+    return {}
+
+
+def source_nat(walk: _Walk, target: Target) -> Nat:
+    """What MASQUERADE, SNAT or NETMAP does to the source of this packet."""
+    random = any(target.option(name) for name in ("--random", "--random-fully"))
+    port: Tri = True if random or _moves_port(target) else False
+    if target.name == "MASQUERADE":
+        if not port and not walk.base.prints_random_fully:
+            port = None  # iptables before 1.6.2 cannot print --random-fully
+        primary = walk.packet.source_is_primary
+        return Nat(port, None if primary is None else not primary)
+    to = target.option("--to-source", "--to")
+    wanted = to.value if to else ""
+    address = wanted.split("-")[0].split(":")[0]
+    net = network(address) if address else None
+    if target.name == "NETMAP" or net is None or "-" in wanted.split(":")[0]:
+        return Nat(port, None if target.name != "NETMAP" else True)
+    same = walk.packet.source.within(net)
+    return Nat(port, None if same is None else not same)
+
+
+def _moves_port(target: Target) -> bool:
+    """--to-ports, or --to-source ADDRESS:PORTS: the source port has to lie in that range."""
+    ports = target.option("--to-ports")
+    to = target.option("--to-source", "--to")
+    text = ports.value if ports else to.value.partition(":")[2] if to else ""
+    low, _dash, high = text.partition("-")
+    first, last = number(low or "0"), number(high or low or "65535")
+    # A range that holds every source port that VXLAN uses keeps the port.
+    return bool(text) and not (first is not None and last is not None and first <= 1024 and last >= 65535)
+
+
+def walk_base(base: BaseChain, packet: Packet, bit: int, starts: States) -> dict[End, Trace]:
+    """All outcomes of one base chain."""
+    walk = _Walk(base, packet, bit)
+    if not base.known:
+        back = unread_chain(walk, starts)
+    else:
+        back = walk_chain(walk, base.hook, starts, 0)
+    for mark, trace in back.items():
+        walk.end(End("end", mark), trace)
+    return walk.ends

@@ -1,0 +1,106 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""systemd units that bring a workaround back: after a reboot, with a re-created device, after a kube-proxy sync."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import validate
+
+PREFIX = "vxlan-offload-"
+ETHTOOL, IP = "/usr/sbin/ethtool", "/usr/sbin/ip"
+# The role installs it beside the record when a unit names it; it checks before it changes, so a timer leaves no gap.
+ENSURE_RULE = "/var/lib/vxlan-offload/ensure-rule.sh"
+FIREWALLS = "network-pre.target firewalld.service iptables.service netfilter-persistent.service"
+TIMER_SECONDS = 15
+_METHOD = re.compile(r"[a-z_]{1,40}\Z")
+
+
+class Unit(TypedDict):
+    """One unit file and the targets or devices that want it."""
+
+    name: str
+    content: str
+    wanted_by: list[str]
+
+
+def escape(text: str) -> str:
+    """A name as systemd-escape(1) writes it: for the unit name of a network device."""
+    out = []
+    for at, character in enumerate(text):
+        safe = character.isascii() and (character.isalnum() or character in ":_" or character == "." and at > 0)
+        if character == "/":
+            out.append("-")
+        else:
+            out.append(character if safe else "".join(f"\\x{byte:02x}" for byte in character.encode()))
+    return "".join(out)
+
+
+def quoted(word: str) -> str:
+    """One argument of an ExecStart= line: specifiers, variables and quotation marks mean themselves."""
+    text = validate.word(word).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return text if re.fullmatch(r"[A-Za-z0-9_./:,=!@+-]+", word) else f'"{text}"'
+
+
+def command(words: Sequence[str]) -> str:
+    """A command line of a unit."""
+    return " ".join(quoted(word) for word in words)
+
+
+def _unit(name: str, lines: Sequence[str], wanted_by: str) -> Unit:
+    return {"name": name, "content": "\n".join(lines) + "\n", "wanted_by": [wanted_by]}
+
+
+def device_unit(method: str, device: str, commands: Sequence[Sequence[str]]) -> Unit:
+    """A unit that runs whenever the device appears: at boot, and when its agent makes it again."""
+    wanted = f"sys-subsystem-net-devices-{escape(validate.interface(device))}.device"
+    lines = [
+        "[Unit]", f"Description=vxlan_offload: {_checked(method)} on {device}", f"BindsTo={wanted}", f"After={wanted}", "",
+        "[Service]", "Type=oneshot", "RemainAfterExit=yes", *(f"ExecStart={command(words)}" for words in commands), "",
+        "[Install]", f"WantedBy={wanted}",
+    ]  # fmt: skip
+    return _unit(f"{PREFIX}{method}-{device}.service", lines, wanted)
+
+
+def _checked(method: str) -> str:
+    if not _METHOD.match(method):
+        raise ValueError(f"method {method!r} is not usable in the name of a unit")
+    return method
+
+
+def rules_unit(method: str, iptables: str, actions: Sequence[Mapping[str, Any]]) -> Unit:
+    """A unit that puts rules back at boot, after the firewalls that would flush them."""
+    lines = [
+        "[Unit]", f"Description=vxlan_offload: {_checked(method)}", f"After={FIREWALLS}", "",
+        "[Service]", "Type=oneshot", "RemainAfterExit=yes",
+    ]  # fmt: skip
+    for args in actions:
+        start = [iptables, "-w", "30", "-t", args["table"]]
+        rule = list(args["rule"])
+        lines.append(f"ExecStartPre=-{command([*start, '-D', args['chain'], *rule])}")
+        lines.append(f"ExecStart={command([*start, '-I', args['chain'], '1', *rule])}")
+    return _unit(f"{PREFIX}{method}.service", [*lines, "", "[Install]", "WantedBy=multi-user.target"], "multi-user.target")
+
+
+def kept_units(method: str, iptables: str, actions: Sequence[Mapping[str, Any]]) -> list[Unit]:
+    """A service and its timer for what a kube-proxy sync takes back."""
+    lines = [
+        "[Unit]", f"Description=vxlan_offload: {_checked(method)}", f"After={FIREWALLS}", "",
+        # Without RemainAfterExit: the timer starts it again and again.
+        "[Service]", "Type=oneshot",
+    ]  # fmt: skip
+    for args in actions:
+        words = ["/bin/sh", ENSURE_RULE, args["state"], iptables, args["table"], args["chain"], *args["rule"]]
+        # At boot kube-proxy's chain is not there yet; the timer comes again.
+        lines.append(f"ExecStart=-{command(words)}")
+    timer = [
+        "[Unit]", f"Description=vxlan_offload: {method}, against the kube-proxy sync", "",
+        "[Timer]", f"OnBootSec={TIMER_SECONDS}", f"OnUnitActiveSec={TIMER_SECONDS}", "AccuracySec=1", "",
+        "[Install]", "WantedBy=timers.target",
+    ]  # fmt: skip
+    service = _unit(f"{PREFIX}{method}.service", [*lines, "", "[Install]", "WantedBy=multi-user.target"], "multi-user.target")
+    return [service, _unit(f"{PREFIX}{method}.timer", timer, "timers.target")]
