@@ -14,6 +14,8 @@ from .ruleset import RuleSet, load_nft, restore
 from .scenarios import Scenario
 from .services import all_of
 
+OTHER = {"nft": "legacy", "legacy": "nft"}
+
 
 def connect(scenario: Scenario, node: int, number: int, backend: int) -> None:
     """Both ends of the node's way to the backend's pods."""
@@ -30,22 +32,24 @@ def connect(scenario: Scenario, node: int, number: int, backend: int) -> None:
 
 
 def load_rules(scenario: Scenario, node: int, number: int, backend: str, services: int) -> None:
-    """One transaction for each owner whose order of arrival matters."""
+    """One transaction where kube-proxy and the CNI share a table; otherwise in the scenario's order of arrival."""
     proxy = scenario.proxy
     known = all_of(services)
-    if proxy.mode == "nftables":
-        cni = RuleSet()
-        rules_cni.write(cni, scenario.cni, number)
-        if not scenario.cni_after_proxy:
-            restore(node, backend, cni)
+    apart = scenario.cni_in_other_backend or proxy.mode == "nftables"
+    proxy_rules = RuleSet()
+    cni_rules = RuleSet() if apart else proxy_rules
+    if proxy.mode == "iptables":
+        rules_kube_proxy.write(proxy_rules, proxy, known)
+    rules_cni.write(cni_rules, scenario.cni, number)
+    cni_backend = OTHER[backend] if scenario.cni_in_other_backend else backend
+    if apart and not scenario.cni_after_proxy:
+        restore(node, cni_backend, cni_rules)
+    if proxy.mode == "iptables":
+        restore(node, backend, proxy_rules)
+    else:
         load_nft(node, rules_nftables_proxy.text(proxy, known))
-        if scenario.cni_after_proxy:
-            restore(node, backend, cni)
-        return
-    rules = RuleSet()
-    rules_kube_proxy.write(rules, proxy, known)
-    rules_cni.write(rules, scenario.cni, number)
-    restore(node, backend, rules)
+    if apart and scenario.cni_after_proxy:
+        restore(node, cni_backend, cni_rules)
 
 
 def write_files(scenario: Scenario, node: int, number: int) -> None:

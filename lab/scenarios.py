@@ -27,7 +27,8 @@ class Scenario:
     udp_checksum: bool = True
     tx_checksum_off: tuple[str, ...] = ()
     backends: tuple[str, ...] = ("nft", "legacy")
-    cni_after_proxy: bool = False  # nftables mode: whose hook was registered last runs first
+    cni_in_other_backend: bool = False
+    cni_after_proxy: bool = False  # of two tables at one hook, the one registered last runs first
 
 
 CALICO_FIRST = Cni("calico", "3.28.0")
@@ -204,6 +205,25 @@ SCENARIOS = (
         "broken",
         proxy=KubeProxy("1.31.2", mode="nftables"),
         cni=Cni("calico", "3.28.2"),
+        cni_after_proxy=True,
+    ),
+    Scenario(
+        "calico_in_other_backend_registered_first",
+        "kube-proxy 1.28.3 in one backend, Calico 3.28.2 in the other; kube-proxy's hook runs first",
+        "ok",
+        "ok",
+        proxy=FIXED,
+        cni=Cni("calico", "3.28.2"),
+        cni_in_other_backend=True,
+    ),
+    Scenario(
+        "calico_in_other_backend_registered_last",
+        "kube-proxy 1.28.3 in one backend, Calico 3.28.2 in the other; Calico's hook runs first",
+        "broken",
+        "broken",
+        proxy=FIXED,
+        cni=Cni("calico", "3.28.2"),
+        cni_in_other_backend=True,
         cni_after_proxy=True,
     ),
 )

@@ -241,7 +241,7 @@ def _read_state(name: str) -> Optional[state.State]:
         return None  # being written
 
 
-def _building(name: str, holders: int) -> "tuple[subprocess.Popen[bytes], state.State]":
+def _building(name: str, holders: int) -> tuple[subprocess.Popen[bytes], state.State]:
     """An `up` in the middle of its work."""
     build = subprocess.Popen([*LAB, "up", "--name", name, "--nodes", "60"], cwd=REPOSITORY, stdout=subprocess.DEVNULL)
     while build.poll() is None:
