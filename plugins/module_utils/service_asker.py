@@ -59,7 +59,9 @@ def ask_all(server: Server, name: str, attempts: int, identifier: int) -> Tuple[
 def _plan_capture(watch: Watch, run: Run) -> Tuple[List[int], str]:
     """(VXLAN ports, underlay); Unavailable when this node has no VXLAN device or it cannot be read."""
     code, output, errors = run(["ip", "-d", "link", "show", "type", "vxlan"])
-    if code and not watch.vxlan_port:
+    if code and watch.vxlan_port:
+        return [watch.vxlan_port], watch.underlay or ""
+    if code:
         raise packet_capture.Unavailable("'ip -d link show type vxlan' failed: %s; give vxlan_port" % one_line(errors))
     ports, underlay = probe_evidence.choose(probe_evidence.parse_devices(output), *watch)
     if not ports:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -306,6 +307,34 @@ def test_it_changes_nothing_and_check_mode_does_the_same(pair):
     results = [pair.probe(_ansible_check_mode=check) for check in (False, True)]
     assert [(result["changed"], result["verdict"]) for result in results] == [(False, "works")] * 2
     assert pair.sh(pair.asker, state) == before
+
+
+def interpreters():
+    """What nodes have: the Pythons of this machine, at least the one that runs the tests."""
+    found = [sys.executable]
+    for minor in ("6", "8", "13", "14"):
+        # pyenv's shims on PATH do not run by themselves, so its builds come first
+        builds = [str(path) for path in Path("/root/.pyenv/versions").glob(f"3.{minor}.*/bin/python")]
+        found += [path for path in [*builds, shutil.which(f"python3.{minor}")] if path][:1]
+    return found
+
+
+DIRECT = """
+import json, sys
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import command, dns_client, service_asker
+server = dns_client.Server(sys.argv[1], 53, 1.3)
+watch = service_asker.Watch(None, None, None)
+print(json.dumps(service_asker.probe(server, "a.cluster.local", 3, watch, command.runner(10))))
+"""
+
+
+@pytest.mark.parametrize("python", interpreters())
+def test_every_python_of_a_node_sees_the_same(pair, python):
+    """Without ansible's own library, which no single release has for all of these Pythons."""
+    pair.rules()
+    result = json.loads(run("ip", "netns", "exec", pair.asker, python, "-c", DIRECT, SERVICE))
+    evidence = result["evidence"]
+    assert (result["verdict"], evidence["outer_bad"], evidence["source_port_rewritten"]) == ("vxlan_checksum", 6, "yes")
 
 
 def test_fail_on(pair):
