@@ -64,21 +64,28 @@ def predict(planned: Mapping[str, Any]) -> dict[str, Any]:
     }
     mitigations = _mitigations(conditions, rewrite, plugin)
     status = _status(conditions, bool(mitigations))
+    return {
+        **_verdict(status, conditions, mitigations, rewrite),
+        "conditions": {name: condition._asdict() for name, condition in conditions.items()},
+        "mitigations": mitigations,
+        "missing": _missing(plan, plugin),
+        # Only a running node has these.
+        **{name: [] for name in ("devices", "unneeded", "remedies", "lookalikes")},
+    }
+
+
+def _verdict(
+    status: str, conditions: Mapping[str, Condition], mitigations: list[dict[str, str]], rewrite: Rewrite
+) -> dict[str, Any]:
     tcp, udp = _protocols(status)
+    defect = conditions["kernel_defect"]
     return {
         "status": status,
         "tcp": tcp,
         "udp": udp,
         "summary": _summary(status, conditions, mitigations),
         "action": _action(status, rewrite),
-        "defects": _defects(plan),
-        "conditions": {name: condition._asdict() for name, condition in conditions.items()},
-        "devices": [],
-        "mitigations": mitigations,
-        "unneeded": [],
-        "missing": _missing(plan, plugin),
-        "remedies": [],
-        "lookalikes": [],
+        "defects": [defect.evidence.partition(":")[0]] if defect.holds == "yes" else [],
         "upgrade": list(rewrite.upgrade),
     }
 
@@ -130,12 +137,6 @@ def _kernel_defect(plan: Mapping[str, Any]) -> Condition:
         return Condition("yes", f"lco_checksum: {judged['lco_reason']}", source)
     holds = {"affected": "yes", "fixed": "no"}.get(judged["zero_checksum"], "unknown")
     return Condition(holds, f"zero_checksum: {judged['reason']}", source)
-
-
-def _defects(plan: Mapping[str, Any]) -> list[str]:
-    if _kernel_defect(plan).holds != "yes":
-        return []
-    return [_kernel_defect(plan).evidence.partition(":")[0]]
 
 
 def _offload(plan: Mapping[str, Any], plugin: str) -> Condition:
