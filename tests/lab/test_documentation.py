@@ -1,0 +1,82 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every documented example is run: the modules' and filters' EXAMPLES on a lab node, and the README's commands on a lab fleet."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = sorted([*ROOT.glob("plugins/modules/*.py"), *ROOT.glob("plugins/filter/*.py")])
+
+
+def examples(path: Path) -> list[dict[str, Any]]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "EXAMPLES":
+            loaded = yaml.safe_load(ast.literal_eval(node.value))
+            assert isinstance(loaded, list) and loaded, "no example in %s" % path
+            return loaded
+    raise AssertionError("%s has no EXAMPLES" % path)
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab: Any) -> Any:
+    return make_lab("pre_fix_kube_proxy", "fixed_kube_proxy")
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: "%s-%s" % (path.parent.name, path.stem))
+def test_examples_of(path: Path, lab: Any, tmp_path: Path) -> None:
+    found = examples(path)
+    # An example is a list of tasks, or a list of whole plays.
+    plays = found if "hosts" in found[0] else [{"name": "Examples", "hosts": "all", "gather_facts": False, "tasks": found}]
+    reading = {"kubenet.vxlan_offload.node_info": {}, "register": "diagnose_node_info"}
+    book = tmp_path / "examples.yml"
+    first = {"name": "Read", "hosts": "all", "gather_facts": False, "tasks": [reading]}
+    probe = subprocess.run(["sh", "-s"], input=(ROOT / "plugins/plugin_utils/probe.sh").read_text(), stdout=subprocess.PIPE, text=True, check=True)
+    (tmp_path / "node1.txt").write_text(probe.stdout, encoding="utf-8")
+    book.write_text(yaml.safe_dump([first, *plays], sort_keys=False), encoding="utf-8")
+    run = lab.playbook(str(book))
+    assert run.returncode == 0, run.output
+
+
+def readme_blocks() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"<!-- run by tests/lab/test_documentation.py -->\n```sh\n(.*?)```", text, re.S)
+
+
+def commands(block: str) -> list[str]:
+    return [line for line in block.splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_readme_commands(number: int, lab: Any, tmp_path: Path) -> None:
+    """As printed, in a folder with the user's hosts.ini. sudo and -b fall away: the lab's nodes are entered as root."""
+    block = readme_blocks()[number]
+    (tmp_path / "hosts.ini").write_text("", encoding="utf-8")
+    os.unlink(tmp_path / "hosts.ini")
+    (tmp_path / "hosts.ini").symlink_to(lab.inventory)
+    (tmp_path / "plugins").symlink_to(ROOT / "plugins")
+    (tmp_path / "transcripts").mkdir()
+    settings = {
+        **os.environ,
+        "PATH": "%s:%s" % (Path(sys.executable).parent, os.environ["PATH"]),
+        "ANSIBLE_COLLECTIONS_PATH": str(lab.collections),
+        "ANSIBLE_HOME": str(tmp_path / "home"),
+        "ANSIBLE_INVENTORY_ENABLED": "yaml,ini",
+    }
+    assert commands(block)
+    for command in commands(block):
+        command = re.sub(r"^sudo |(?<= )-b ", "", command)
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        assert done.returncode == 0, "%s\n%s" % (command, done.stdout)
+    assert (tmp_path / "vxlan-offload-report/fleet.json").exists()
