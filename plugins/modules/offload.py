@@ -78,6 +78,7 @@ after:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import ethtool, features
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError
@@ -92,7 +93,7 @@ def wanted_features(module):
     wanted = {}
     for name, state in module.params["features"].items():
         try:
-            wanted[name] = module.boolean(state)
+            wanted[name] = boolean(state)
         except TypeError:
             raise NodeError("feature %s must be true or false, not %s" % (name, state)) from None
     return wanted
