@@ -8,6 +8,7 @@ One process serves all nodes of a lab: each of its listening sockets was opened 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import selectors
@@ -71,8 +72,7 @@ def start(lab: State) -> int:
         preexec_fn=disturbable,
         cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
     )
-    assert process.stdout is not None
-    with process.stdout as ready:
+    with process.stdout or io.BytesIO() as ready:
         if ready.readline() != b"ready\n":
             raise LabError("the stand-in for kube-proxy's port %d did not start" % PORT)
     pid = process.pid
