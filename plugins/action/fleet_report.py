@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
         try:
             report = fleet(args["results"])
         except ValueError as error:
-            raise AnsibleActionFail(str(error))
+            raise AnsibleActionFail(str(error)) from error
         path = self._write(args["directory"], report)
         for line in report["lines"]:
             self._display.display(line)
@@ -62,12 +62,13 @@ class ActionModule(ActionBase):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             write_atomically(path, json.dumps(report, indent=1, sort_keys=True) + "\n")
         except OSError as error:
-            raise AnsibleActionFail(f"cannot write {path}: {error.strerror}; set vxlan_offload_report_dir")
+            raise AnsibleActionFail(f"cannot write {path}: {error.strerror}; set vxlan_offload_report_dir") from error
         return path
 
     def _result(self, report: dict[str, t.Any], path: str, fail_on: list[str]) -> dict[str, t.Any]:
         found = sorted(name for name, verdict in report["hosts"].items() if verdict["status"] in fail_on)
         result: dict[str, t.Any] = {"changed": False, "path": path, "summary": report["summary"], "lines": report["lines"]}
         if found:
-            result.update(failed=True, msg=f"{len(found)} of {len(report['hosts'])} hosts are {' or '.join(fail_on)}: {', '.join(found[:20])}")
+            names = ", ".join(found[:20])
+            result.update(failed=True, msg=f"{len(found)} of {len(report['hosts'])} hosts are {' or '.join(fail_on)}: {names}")
         return result

@@ -17,8 +17,8 @@ description:
 options:
   results:
     description:
-      - A mapping of host name to the registered result of M(kubenet.vxlan_offload.node_info), or to
-        C({"diagnosis": ...}) when the verdict is known already.
+      - A mapping of host name to the registered result of M(kubenet.vxlan_offload.node_info), or to a mapping
+        whose key V(diagnosis) holds a verdict that is known already.
     type: dict
     required: true
   directory:
