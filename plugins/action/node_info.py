@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
         try:
             node = transcript.parse(text)
         except ValueError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         return {**result, "changed": False, "node": node}
 
     def _saved(self, path: str) -> str:
@@ -57,7 +57,7 @@ class ActionModule(ActionBase):
         try:
             return Path(found).read_text(encoding="utf-8", errors="replace")
         except OSError as error:
-            raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}") from error
+            raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}") from None
 
     def _python(self, result: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         arguments = {key: value for key, value in options.items() if key != "transcript"}
@@ -83,7 +83,7 @@ class ActionModule(ActionBase):
         """
         executable = self._play_context.executable or "/bin/sh"
         become = self._connection.become
-        terminal = bool(become) and getattr(become, "require_tty", False)
+        terminal = bool(become) and (become.require_tty or become.name.split(".")[-1] == "su")
         answer: dict[str, Any] = {"stdout": "", "stderr": ""}
         if getattr(self._connection, "has_pipelining", False) and not terminal:
             answer = self._low_level_execute_command("exec /bin/sh", in_data=text.encode(), executable=executable)

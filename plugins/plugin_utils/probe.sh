@@ -3,11 +3,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Prints what a node has, changes nothing: sudo sh < probe.sh > node.txt
-# It starts on the last line: cut on its way, it does nothing. A process costs up to 8 ms: builtins first.
+# It starts on the last line: cut on its way, it does nothing. A process costs up to 8 ms: builtins first
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 nl='
 '
-# kubernetes:https, kube-dns:dns, kube-dns:dns-tcp, coredns:dns, rke2's: the hash of a name is the same in all clusters
+# kubernetes:https, kube-dns:dns, :dns-tcp, coredns:dns, rke2: hashes of names
 wk='KUBE-SVC-NPX46M4PTMTKRN6Y KUBE-SVC-TCOU7JCQXEZGVUNU KUBE-SVC-ERIFXISQEP7F7OF4 KUBE-SVC-ZRLRAB2E5DTUX37C KUBE-SVC-YFPH5LFNKP7E3G4L'
 
 p() { printf '%s\n' "$*"; }
@@ -22,11 +22,12 @@ section() {
 	p "$out"
 	end "$rc"
 }
-# run TITLE COMMAND...
+# run TITLE COMMAND... ($? on the line of out= is the one before in dash)
 run() {
 	title=$1
 	shift
-	out=$("$@" 2>&1) rc=$?
+	out=$("$@" 2>&1)
+	rc=$?
 	section "$title"
 }
 # file PREFIX PATH
@@ -148,7 +149,7 @@ read_nft() {
 	section 'chain nft nat KUBE-SERVICES'
 	address
 }
-# Legacy hands over all tables at once: one call, less the chains of Services and pods.
+# Legacy hands over all tables at once: one call, less Services and pods.
 read_legacy() {
 	out=$({
 		"$legacy-save" 2>&1
@@ -191,7 +192,7 @@ routes() {
 kube_proxy() {
 	set +f
 	exec 2>/dev/null
-	if grep -qE ' (0100007F|0{8}|0{32}):2809 [0-9A-F]*:0000 0A' /proc/net/tcp /proc/net/tcp6; then
+	if grep -qE ' (0100007F|0{8}|0{32}):2809 .{8,32}:0000 0A' /proc/net/tcp /proc/net/tcp6; then
 		out=$(for l in proxyMode configz metrics; do
 			d=http://127.0.0.1:10249/$l
 			p "url $l"
@@ -225,10 +226,8 @@ cni() {
 	d=/opt/cni/bin/calico
 	[ -x $d ] && run calico timeout 2 $d -v
 }
-sysctl() {
-	begin sysctl
-	for d in net/core/txrehash net/netfilter/nf_conntrack_udp_timeout net/ipv4/conf/all/rp_filter; do file "$d " /proc/sys/$d; done
-	end
+sysctl() { # dash reads byte by byte, but /proc/sys gives only the first
+	cd /proc/sys/net && run sysctl grep -s . core/txrehash netfilter/nf_conntrack_udp_timeout ipv4/conf/all/rp_filter
 }
 counters() {
 	begin counters

@@ -73,9 +73,10 @@ def upstream(signature: str, version: str) -> str:
 
 def _changelog(transcript: Transcript, asked: bool) -> Changelog:
     values = dict(_lines(transcript, "changelog"))
+    newest = values.get("newest", "").strip()
     return {
         "asked": asked,
         "line": values.get("line", "").strip(),
-        "newest": values.get("newest", "").strip(),
-        "source": values.get("source", ""),
+        "newest": newest,
+        "source": values.get("source", "") if newest else "",
     }

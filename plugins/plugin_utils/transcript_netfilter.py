@@ -42,7 +42,10 @@ def netfilter(transcript: Transcript, proxy_mode: str | None) -> Netfilter:
     lines = section.lines
     printers = {backend: _printer(lines, backend) for backend in ("nft", "legacy")}
     loaded = "nf_tables" in lines
-    nft = [_nft_table(transcript, table, printers["nft"]) if loaded else unread_table("nft", table, "absent") for table in ROOTS]
+    nft = [
+        _nft_table(transcript, table, printers["nft"]) if loaded else unread_table("nft", table, "absent", "nf_tables is not loaded")
+        for table in ROOTS
+    ]
     legacy = [_legacy_table(transcript, table, lines, printers["legacy"]) for table in ROOTS]
     return {
         "source": SOURCE,
@@ -95,7 +98,7 @@ def _legacy_table(transcript: Transcript, table: str, lines: tuple[str, ...], pr
     if "unreadable" in lines:
         return unread_table("legacy", table, "unknown", ROOT)
     if f"legacy_table {table}" not in lines:
-        return unread_table("legacy", table, "absent")
+        return unread_table("legacy", table, "absent", f"/proc/net/ip_tables_names has no {table}")
     if printer is None:
         reason = (
             f"/proc/net/ip_tables_names has {table}, but this node has no iptables-legacy-save:"
@@ -122,8 +125,10 @@ def _not_saved(section: Section, table: str) -> str:
 
 def _nftables(transcript: Transcript, loaded: bool, has_nft: bool, proxy_mode: str | None) -> Nftables:
     answer: Nftables = {"state": "absent", "reason": "", "printer": "", "chains": {}}
-    if not loaded or (not has_nft and proxy_mode not in (None, "nftables")):
-        return answer
+    if not loaded:
+        return {**answer, "reason": "nf_tables is not loaded"}
+    if not has_nft and proxy_mode not in (None, "nftables"):
+        return {**answer, "reason": f"kube-proxy runs in {proxy_mode} mode"}
     if not has_nft:
         reason = "this node has no nft to look for the table ip kube-proxy: install nftables"
         return {**answer, "state": "unknown", "reason": reason}

@@ -49,7 +49,7 @@ def kube_proxy(transcript: Transcript, root: bool) -> KubeProxy:
     if section is None or not section.ok:
         return {"unknown": section.reason() if section else transcript.missing("processes")}
     if not root:
-        return {"unknown": "needs root: port 10249 does not answer, only root sees what the processes run with; run with become"}
+        return {"unknown": "needs root: port 10249 does not answer, only root sees the processes' command lines; run with become"}
     processes = _processes(section)
     for name, lines in processes:
         if name == "kube-proxy":
@@ -172,10 +172,10 @@ def _text(transcript: Transcript, name: str) -> str:
 
 def sysctl(transcript: Transcript) -> Sysctl:
     section = transcript.find("sysctl")
-    if section is None or not section.ok:
+    if section is None or section.code is None or not section.lines:
         return {"unknown": section.reason() if section else transcript.missing("sysctl")}
-    pairs = (line.partition(" ") for line in section.lines)
-    found = {key.replace("/", "."): value.strip() for key, _space, value in pairs}
+    pairs = (line.partition(":") for line in section.lines)  # grep's return code: 2 when one of the files does not exist
+    found = {"net." + key.replace("/", "."): value.strip() for key, _colon, value in pairs}
     return {"source": "/proc/sys", "values": {name: found.get(name) for name in SYSCTLS}}
 
 
