@@ -9,7 +9,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import Diagnosis, diagnose
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import Diagnosis
 
 DOCUMENTATION = r"""
 name: diagnose

@@ -63,10 +63,7 @@ def _clear_mark(facts: Facts, devices: Devices, _cidr: str) -> list[Action]:
 
 
 def _notrack(facts: Facts, devices: Devices, _cidr: str) -> list[Action]:
-    return [
-        _rule(facts, "raw", "OUTPUT", ["-p", "udp", "-m", "udp", "--dport", port, "-j", "CT", "--notrack"])
-        for port in _ports(devices)
-    ]
+    return [_rule(facts, "raw", "OUTPUT", ["-p", "udp", "-m", "udp", "--dport", port, "-j", "CT", "--notrack"]) for port in _ports(devices)]
 
 
 def _underlay_accept(facts: Facts, devices: Devices, _cidr: str) -> list[Action]:
@@ -201,9 +198,7 @@ def refusal(facts: Facts, method: str, devices: Devices, service_cidr: str) -> s
 
 
 def _undo_rule(facts: Facts, args: Mapping[str, Any]) -> list[Action]:
-    chains = next(
-        (one.get("chains") or {} for one in tables(facts, args["table"]) if one.get("backend") == args["backend"]), {}
-    )
+    chains = next((one.get("chains") or {} for one in tables(facts, args["table"]) if one.get("backend") == args["backend"]), {})
     text = rule_text(args["rule"])
     there = [number for number, known in enumerate(chains.get(args["chain"]) or [], 1) if same_rule(known, text)]
     inverse = {key: value for key, value in args.items() if key != "position"}

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import releases
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     Facts,
     kube_proxy,
     part,
     vxlan_devices,
 )
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import releases
 
 _KNOWN_PORTS = (4789, 8472, 6081)
 
@@ -89,7 +89,7 @@ def _at_least(version: str, wanted: str) -> bool:
 def lookalikes(facts: Facts) -> list[str]:
     """Other faults with the same symptoms that this node's hardware can have."""
     found = []
-    ports = sorted({device.get("port") for device in vxlan_devices(facts) if isinstance(device.get("port"), int)})
+    ports = sorted({int(device["port"]) for device in vxlan_devices(facts) if isinstance(device.get("port"), int)})
     for nic in (part(facts, "links") or {}).get("devices") or []:
         text = _nic_fault(str(nic.get("driver") or ""), str(nic.get("name") or ""), ports)
         if text:
@@ -97,7 +97,7 @@ def lookalikes(facts: Facts) -> list[str]:
     return found
 
 
-def _nic_fault(driver: str, name: str, ports: Sequence[Any]) -> Optional[str]:
+def _nic_fault(driver: str, name: str, ports: Sequence[int]) -> Optional[str]:
     if driver == "vmxnet3":
         text = (
             f"{name} (vmxnet3): if pod to pod TCP between ESXi hosts fails too, it is the tunnel offload of the NIC: "

@@ -65,7 +65,7 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
             return dict(diagnose(facts))
         except ValueError as error:
             return _unknown(f"the facts cannot be judged: {error}", "read the node again with this version")
-    if result.get("error") or result.get("failed"):
+    if result.get("error") or result.get("failed") or result.get("msg"):
         return _unknown(f"not read: {_reason(result, 'the task failed')}", "settle this error and run again")
     return _unknown("the result has no node facts", "pass what node_info returned")
 

@@ -74,7 +74,8 @@ def _rule_id(step: Step) -> Optional[str]:
         return "masquerade_without_random"
     if normal:
         return None
-    if effect in ("accept", "return"):
+    # RETURN in a chain of its own (ip-masq-agent) is how that tool works; in POSTROUTING itself somebody put it there.
+    if effect == "accept" or effect == "return" and step.chain == "POSTROUTING":
         return "tunnel_accept" if parse_rule(step.text).options("--dport", "--dports") else "underlay_accept"
     return "clear_mark" if effect == "mark cleared" else None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import validate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import BY_ID, CATALOGUE, METHODS, Remedy
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import SAFE, Plan, plan
@@ -15,16 +16,24 @@ __all__ = ["BY_ID", "CATALOGUE", "METHODS", "Plan", "Remedy", "plan", "ranked"]
 
 
 def _entry(facts: Facts, remedy: Remedy, service_cidr: str) -> dict[str, Any]:
-    found = plan(facts, remedy.id, accept_risk=True, service_cidr=service_cidr)
+    try:
+        found = plan(facts, remedy.id, accept_risk=True, service_cidr=service_cidr)
+        status, refused = found["simulated"]["status"], found["refused"]
+    except ValueError as error:  # a name of the node that may not go into a rule is no reason to have no verdict
+        status, refused = "unknown", str(error)
     sync, restart, reboot = remedy.survives
     return {
-        "id": remedy.id, "what": remedy.what, "status": found["simulated"]["status"], "applicable": not found["refused"],
-        "risk": remedy.risk, "cost": remedy.cost, "reason": found["refused"],
+        "id": remedy.id, "what": remedy.what, "status": status, "applicable": not refused,
+        "risk": remedy.risk, "cost": remedy.cost, "reason": refused,
         "survives": {"sync": sync, "cni_restart": restart, "reboot": reboot},
     }  # fmt: skip
 
 
 def ranked(facts: Facts, service_cidr: str = "") -> list[dict[str, Any]]:
-    """All remedies: those that work on this node first, cheapest and safest first."""
+    """All remedies: those that work on this node first, cheapest and safest first.
+
+    Raises ValueError for a service CIDR that is none.
+    """
+    validate.service_networks(service_cidr)
     entries = [_entry(facts, remedy, service_cidr) for remedy in CATALOGUE]
     return sorted(entries, key=lambda one: (not one["applicable"], bool(one["risk"]), one["status"] not in SAFE))

@@ -36,6 +36,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal im
     BaseChain,
     End,
     States,
+    Step,
     Trace,
     walk_base,
 )
@@ -124,7 +125,7 @@ def _inner_marks(facts: Facts, packet: Packet, bit: int, nat: Sequence[BaseChain
     return states
 
 
-def _outer_ways(facts: Facts, packet: Packet, bit: int, states: States, nat: Sequence[BaseChain], client: str) -> list[Way]:  # noqa: PLR0913
+def _outer_ways(facts: Facts, packet: Packet, bit: int, states: States, nat: Sequence[BaseChain], client: str) -> list[Way]:
     """Every way of the outer packet that starts with one of these marks."""
     ways = []
     for table, hook in _OUTER_HOOKS:
@@ -214,10 +215,16 @@ def unread_tables(facts: Facts) -> list[Mapping[str, Any]]:
     return unread + ([{**nftables, "backend": "nftables", "table": "kube-proxy"}] if nftables.get("state") == "unknown" else [])
 
 
+def decisive_step(trace: Trace) -> Optional[Step]:
+    """The rule that decided: the last that did more than lead on."""
+    acting = [step for step in trace if step.effect.replace("maybe ", "") not in ("jump", "goto", "continue", "mark")]
+    return acting[-1] if acting else None
+
+
 def _text(holds: Tri, clients: Sequence[str], trace: Trace, differ: bool, found: Marking) -> str:
     if not found.present and holds is not False:
         return "no kube-proxy rules on this node yet: the ones that an old kube-proxy writes would rewrite tunnel packets"
-    last = trace[-1] if trace else None
+    last = decisive_step(trace)
     place = f"{last.table} {last.chain} rule {last.number}: {last.text}" if last else ""
     if holds:
         who = "all tunnel packets" if "any" in clients else f"tunnel packets of {' and '.join(clients)} traffic to Services"
@@ -225,6 +232,8 @@ def _text(holds: Tri, clients: Sequence[str], trace: Trace, differ: bool, found:
     if holds is None:
         why = "the order of the nat tables cannot be read" if differ else "not every match can be decided"
         return f"tunnel packets may get a new source ({why}): {place}" if place else found.evidence
+    if found.present and found.host is False:
+        return f"the node's own traffic to Services is not marked: {found.evidence}"
     return f"no tunnel packet gets a new source; decided by {place}" if place else "no rule rewrites a tunnel packet"
 
 

@@ -15,6 +15,10 @@ from functools import lru_cache
 from typing import Optional
 
 _BARE = re.compile(r"[A-Za-z0-9_.:/,+=@%^~#*-]+\Z")
+# iptables prints these through xtables_save_string(): bare only when nothing but these characters is in the text.
+_TEXT_OPTIONS = frozenset({"--comment", "--log-prefix", "--nflog-prefix", "--ulog-prefix", "--string"})
+_BARE_TEXT = re.compile(r"[A-Za-z0-9_-]+\Z")
+_OPTION = re.compile(r"-[A-Za-z-][A-Za-z0-9-]*\Z")
 _LONG_NAMES = {
     "--protocol": "-p", "--proto": "-p", "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d",
     "--in-interface": "-i", "--out-interface": "-o", "--fragment": "-f", "--jump": "-j", "--goto": "-g", "--match": "-m",
@@ -107,11 +111,11 @@ def tokenize(text: str) -> Optional[list[Token]]:
     return tokens
 
 
-def quote(text: str) -> str:
+def quote(text: str, bare: re.Pattern[str] = _BARE) -> str:
     """One word as iptables prints it: bare when that is safe, otherwise in double quotes."""
-    if _BARE.match(text) and not text.startswith("-"):
+    if bare.match(text) and not text.startswith("-"):
         return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + re.sub(r"([\\\"'])", r"\\\1", text) + '"'
 
 
 @dataclass
@@ -200,7 +204,8 @@ def parse_rule(text: str) -> Rule:
 
 def _print_option(option: Option) -> list[str]:
     words = ["!"] if option.negated else []
-    return [*words, option.name, *(quote(value) for value in option.values)]
+    bare = _BARE_TEXT if option.name in _TEXT_OPTIONS else _BARE
+    return [*words, option.name, *(quote(value, bare) for value in option.values)]
 
 
 def print_rule(rule: Rule) -> str:
@@ -220,8 +225,9 @@ def print_rule(rule: Rule) -> str:
 
 
 def rule_text(arguments: list[str]) -> str:
-    """The text of a rule given as a list of arguments."""
-    return " ".join(word if word == "!" or word.startswith("-") else quote(word) for word in arguments)
+    """The text of a rule given as a list of arguments, as iptables prints it."""
+    text = " ".join(word if word == "!" or _OPTION.match(word) else quote(word) for word in arguments)
+    return print_rule(parse_rule(text))
 
 
 def rule_arguments(text: str) -> list[str]:

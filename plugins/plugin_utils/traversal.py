@@ -109,6 +109,8 @@ class _Walk:
     bit: int
     ends: dict[End, Trace] = field(default_factory=dict)
     evaluations: int = 0
+    # What a chain gives back for a mark, with the steps inside it; None while it is being walked.
+    visited: dict[tuple[str, Mark], Optional[States]] = field(default_factory=dict)
 
     def end(self, end: End, trace: Trace) -> None:
         """Note an outcome; the first way to it is the one that is shown."""
@@ -254,7 +256,9 @@ def _go(walk: _Walk, visit: _Visit, target: Target, effect: str, states: States)
     if effect == "return":
         _merge(visit.returned, states)
     elif effect in ("jump", "goto"):
-        back = walk_chain(walk, target.name, states, visit.depth + 1)
+        back: States = {}
+        for mark, trace in states.items():
+            _merge(back, _enter(walk, target.name, mark, trace, visit.depth + 1))
         if effect == "jump":
             return back
         _merge(visit.returned, back)
@@ -267,10 +271,24 @@ def _go(walk: _Walk, visit: _Visit, target: Target, effect: str, states: States)
     return {}
 
 
+def _enter(walk: _Walk, chain: str, mark: Mark, trace: Trace, depth: int) -> States:
+    """Walk a chain that a rule leads to, once for each mark; a chain that leads to itself cannot be read."""
+    key = (chain, mark)
+    if key not in walk.visited:
+        walk.visited[key] = None
+        found = walk_chain(walk, chain, {mark: trace}, depth)
+        walk.visited[key] = {after: way[len(trace) :] for after, way in found.items()}
+        return found
+    known = walk.visited[key]
+    if known is None:
+        return unread_chain(walk, {mark: trace})
+    return {after: (*trace, *inside) for after, inside in known.items()}
+
+
 def source_nat(walk: _Walk, target: Target) -> Nat:
     """What MASQUERADE, SNAT or NETMAP does to the source of this packet."""
     random = any(target.option(name) for name in ("--random", "--random-fully"))
-    port: Tri = True if random or _moves_port(target) else False
+    port: Tri = random or _moves_port(target)
     if target.name == "MASQUERADE":
         if not port and not walk.base.prints_random_fully:
             port = None  # iptables before 1.6.2 cannot print --random-fully

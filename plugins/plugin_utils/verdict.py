@@ -95,7 +95,9 @@ def _protocols(status: str, udp_hit: Optional[bool]) -> tuple[str, str]:
     return worst, {True: worst, None: "unknown", False: "ok"}[udp_hit]
 
 
-def _mitigations(facts: Facts, device: Mapping[str, Any], conditions: Mapping[str, Condition], found: Optional[Rewrite]) -> list[Mitigation]:
+def _mitigations(
+    facts: Facts, device: Mapping[str, Any], conditions: Mapping[str, Condition], found: Optional[Rewrite]
+) -> list[Mitigation]:
     """What prevents the failure; a node that could not fail anyway has none."""
     if conditions["kernel_defect"]["holds"] == "no":
         return []
@@ -165,7 +167,7 @@ def _nothing_to_judge(facts: Facts) -> Diagnosis:
     known = part(facts, "vxlan") is not None
     text = "no VXLAN device on this node" if known else f"the VXLAN devices are not known: {why_unknown(facts, 'vxlan')}"
     not_asked = condition("unknown", "not asked: there is no VXLAN device" if known else text)
-    conditions = {name: not_asked for name in CONDITIONS}
+    conditions = dict.fromkeys(CONDITIONS, not_asked)
     conditions["vxlan"] = condition("no" if known else "unknown", text, "ip -d link show type vxlan")
     status = "unaffected" if known else "unknown"
     missing = [one for one in missing_facts(facts) if not known or one["fact"] == "vxlan"]

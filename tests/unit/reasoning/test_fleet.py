@@ -1,0 +1,81 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many nodes to one report."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
+
+from . import build as b
+
+RESULTS = {
+    "good": {"node": b.facts("kube_1_30_fixed")},
+    "lost": {"facts": b.facts("calico_first_fixed")},
+    "kept": {"diagnosis": diagnose(b.facts("calico_3_29_before_fix"))},
+    "soon": {"node": b.facts()},
+    "gone": {"unreachable": True, "msg": "timed out"},
+    "fail": {"failed": True, "msg": "no shell"},
+}
+
+
+def test_the_worst_is_first() -> None:
+    assert list(fleet(RESULTS)["hosts"]) == ["lost", "soon", "fail", "gone", "kept", "good"]
+
+
+def test_each_host_has_one_line() -> None:
+    words = [line.split()[:2] for line in fleet(RESULTS)["lines"]]
+    assert words == [
+        ["lost", "AFFECTED"],
+        ["soon", "EXPOSED"],
+        ["fail", "UNKNOWN"],
+        ["gone", "UNKNOWN"],
+        ["kept", "MITIGATED"],
+        ["good", "UNAFFECTED"],
+    ]
+
+
+def test_the_summary_counts() -> None:
+    summary = fleet(RESULTS)["summary"]
+    assert summary["status"] == {"affected": 1, "exposed": 1, "unknown": 2, "mitigated": 1, "unaffected": 1}
+    assert summary["causes"] == {"lco_checksum": 2, "notrack": 1}
+
+
+REASONS = [
+    ({"unreachable": True, "msg": "timed out"}, "unreachable: timed out"),
+    ({"failed": True, "msg": "no shell"}, "not read: no shell"),
+    ({"failed": False, "msg": "MODULE FAILURE"}, "not read: MODULE FAILURE"),
+    ({"error": "cut"}, "not read: cut"),
+    ({}, "the node was not read"),
+    (None, "the node was not read"),
+    ({"changed": False}, "the result has no node facts"),
+]
+
+
+@pytest.mark.parametrize(("result", "reason"), REASONS)
+def test_a_host_without_facts_is_unknown_with_the_reason(result: Any, reason: str) -> None:
+    found = fleet({"a": result})["hosts"]["a"]
+    assert (found["status"], found["summary"]) == ("unknown", reason)
+
+
+def test_what_a_node_says_cannot_drive_the_terminal() -> None:
+    bad = b.device(name="vx\x1b[2J\r\nok  UNAFFECTED\u202e")
+    report = fleet({"no\x07de": {"node": b.facts("kube_1_17_before_fix", vxlan=b.vxlan(bad))}})
+    assert "\\u001b" not in json.dumps(report) and "\\u202e" not in json.dumps(report) and "\\u0007" not in json.dumps(report)
+    assert all(line.isprintable() for line in report["lines"])
+
+
+@pytest.mark.parametrize("bad", [None, [], "x"])
+def test_what_is_no_fleet_is_a_clear_error(bad: Any) -> None:
+    with pytest.raises(ValueError, match="fleet needs a dictionary of hosts"):
+        fleet(bad)
+
+
+def test_no_hosts_is_an_empty_report() -> None:
+    assert fleet({})["summary"]["hosts"] == 0
