@@ -20,7 +20,7 @@ import pytest
 
 MODULES = "ansible_collections.kubenet.vxlan_offload.plugins.modules."
 CHECKSUM = "tx-checksum-ip-generic"
-NOBODY = ["setpriv", "--reuid", "65534", "--clear-groups"]
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 BACKENDS = ["nft", "legacy"]
 
 

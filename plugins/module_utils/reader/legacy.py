@@ -8,15 +8,11 @@ whether a target is a chain, and it commits a table when it is closed.
 """
 
 import ipaddress
+import sys
 from typing import Any, Dict, Iterator, List, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader import walk
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.files import lines_of
-
-try:
-    import iptc
-except ImportError:
-    iptc = None
 
 # what libxtables calls the protocols of its own list, whatever /etc/protocols says
 PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp", 136: "udplite", 1: "icmp", 58: "ipv6-icmp", 50: "esp", 51: "ah", 135: "mobility-header"}
@@ -26,14 +22,21 @@ IS_FRAGMENT = 0x01
 IS_GOTO = 0x02
 
 
+def _library():  # type: () -> Any
+    """The import takes 0.3 s and starts ten processes (ldconfig, gcc), so only where there are rules to read."""
+    import iptc
+
+    return iptc
+
+
 def _option(ip, letter, value):  # type: (Any, str, str) -> str
     return "%s%s %s" % ("! " if ip.invflags & INVERTED[letter] else "", letter, value)
 
 
 def _address(number, mask):  # type: (int, int) -> str
     """Numbers in network order, as the kernel has them, as ADDRESS/LENGTH."""
-    text = str(ipaddress.IPv4Address(number.to_bytes(4, "little")))
-    bits = int.from_bytes(mask.to_bytes(4, "little"), "big")
+    text = str(ipaddress.IPv4Address(number.to_bytes(4, sys.byteorder)))
+    bits = int.from_bytes(mask.to_bytes(4, sys.byteorder), "big")
     length = bin(bits).count("1")
     if bits == (0xFFFFFFFF << 32 - length) & 0xFFFFFFFF:
         return "%s/%d" % (text, length)
@@ -103,6 +106,8 @@ def render(rule, table):  # type: (Any, Any) -> str
 
 
 def _rules(table, chain, limit):  # type: (Any, str, int) -> Iterator[str]
+    iptc = _library()
+
     class Rule(iptc.Rule):  # type: ignore[misc]
         # the original property opens all tables, and the kernel then creates those it does not have
         tables = property(lambda self: [table])
@@ -117,6 +122,7 @@ def _rules(table, chain, limit):  # type: (Any, str, int) -> Iterator[str]
 
 def read_table(name):  # type: (str) -> Dict[str, Any]
     """The reachable chains of one table, which must exist already."""
+    iptc = _library()
     try:
         table = iptc.Table(name, autocommit=False)
     except iptc.IPTCError as error:

@@ -13,8 +13,8 @@ try:
     from pyroute2 import IPRoute
     from pyroute2.ethtool.ioctl import IoctlEthtool
     from pyroute2.netlink.exceptions import NetlinkError
-except ImportError:  # the module reports it before any of these is used
-    pass
+except Exception:  # pylint: disable=broad-except  # TypeError on too old a Python; node_info reports it
+    IPRoute = IoctlEthtool = NetlinkError = None
 
 IFF_UP = 1
 
