@@ -28,6 +28,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import
 MAX_DEPTH = 32
 MAX_STATES = 64
 MAX_EVALUATIONS = 100_000
+MAX_TRACE = 500
 # kube-proxy's and kubelet's filter chains decide about bit 0x8000 and about Services without endpoints;
 # they neither change the mark of a tunnel packet nor stop it.
 HARMLESS_UNREAD = frozenset({
@@ -282,7 +283,8 @@ def _enter(walk: _Walk, chain: str, mark: Mark, trace: Trace, depth: int) -> Sta
     known = walk.visited[key]
     if known is None:
         return unread_chain(walk, {mark: trace})
-    return {after: (*trace, *inside) for after, inside in known.items()}
+    # Rules that changed nothing are shown once; a way through doubled jumps would be longer than any memory.
+    return {after: trace if after == mark or len(trace) > MAX_TRACE else (*trace, *inside) for after, inside in known.items()}
 
 
 def source_nat(walk: _Walk, target: Target) -> Nat:

@@ -109,11 +109,12 @@ def test_auto_takes(rules: str, method: str) -> None:
 
 
 IPVS = {**b.facts()["kube_proxy"], "mode": "ipvs"}
+NFT_MASQUERADING = ["meta mark & 0x00004000 == 0x00000000 return", "masquerade fully-random"]
 NFT = b.netfilter(
     {},
     nftables={
         "state": "read", "reason": "", "printer": "", "chains": {
-            "kube-proxy/nat-postrouting": ["jump masquerading"], "kube-proxy/masquerading": ["meta mark & 0x00004000 == 0x00000000 return", "masquerade fully-random"],
+            "kube-proxy/nat-postrouting": ["jump masquerading"], "kube-proxy/masquerading": NFT_MASQUERADING,
             "kube-proxy/mark-for-masquerade": ["meta mark set meta mark | 0x00004000"],
         },
     },
