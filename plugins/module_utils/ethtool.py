@@ -98,7 +98,7 @@ def _read(device):  # type: (str) -> Tuple[List[str], Features]
         device, struct.pack("=II", ETHTOOL_GFEATURES, count) + bytes(count * 16)
     )
     blocks = [struct.unpack_from("=IIII", answer, 8 + i * 16) for i in range(count)]
-    return names, decode(names, blocks)  # type: ignore[arg-type]
+    return names, decode(names, blocks)
 
 
 def read(device):  # type: (str) -> Features

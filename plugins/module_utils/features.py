@@ -46,32 +46,27 @@ def plan(device, before, wanted):  # type: (str, Features, Dict[str, bool]) -> D
     }
 
 
+# what netdev_fix_features() of net/core/dev.c switches off, in its order, when none of a group is on
+IPV4 = (ANY_CHECKSUM, "tx-checksum-ipv4")
+IPV6 = (ANY_CHECKSUM, "tx-checksum-ipv6")
+NEEDS = (
+    ((SCATTER,), (TSO4, TSO6, TSO_ECN, TSO_MANGLEID, GSO)),
+    (IPV4, (TSO4, TSO_ECN, TSO_MANGLEID, USO)),
+    (IPV6, (TSO6, USO)),
+    ((TSO4,), (TSO_MANGLEID,)),
+    ((TSO4, TSO6, TSO_MANGLEID), (TSO_ECN,)),
+)
+
+
 def _dependencies(active):  # type: (Dict[str, bool]) -> None
-    """What netdev_fix_features() of net/core/dev.c switches off when something it needs is off."""
-
-    def on(name):  # type: (str) -> bool
-        return active.get(name, False)
-
-    ipv4 = on(ANY_CHECKSUM) or on("tx-checksum-ipv4")
-    ipv6 = on(ANY_CHECKSUM) or on("tx-checksum-ipv6")
-    off = []  # type: List[str]
-    if on(ANY_CHECKSUM):
-        off += ["tx-checksum-ipv4", "tx-checksum-ipv6"]
-    if not on(SCATTER):
-        off += [TSO4, TSO6, TSO_ECN, TSO_MANGLEID, GSO]
-    if not ipv4:
-        off += [TSO4, TSO_ECN, TSO_MANGLEID]
-    if not ipv6:
-        off += [TSO6]
-    if not on(TSO4) or TSO4 in off:
-        off += [TSO_MANGLEID]
-        if not on(TSO6) or TSO6 in off:
-            off += [TSO_ECN]
-    if not (ipv4 and ipv6):
-        off += [USO]
-    for name in off:
-        if name in active:
-            active[name] = False
+    """Switch off what lacks something that it needs."""
+    if active.get(ANY_CHECKSUM):
+        for narrower in ("tx-checksum-ipv4", "tx-checksum-ipv6"):
+            if narrower in active:
+                active[narrower] = False
+    for needed, dependent in NEEDS:
+        if not any(active.get(name) for name in needed):
+            active.update({name: False for name in dependent if name in active})
 
 
 def predict(before, changes):  # type: (Features, Dict[str, bool]) -> Features
@@ -79,8 +74,8 @@ def predict(before, changes):  # type: (Features, Dict[str, bool]) -> Features
     after = {name: dict(state) for name, state in before.items()}
     if not changes:
         return after
-    for name, state in changes.items():
-        after[name]["requested"] = state
+    for name, wanted in changes.items():
+        after[name]["requested"] = wanted
     active = {name: state["requested"] for name, state in after.items()}
     _dependencies(active)
     for name, state in after.items():

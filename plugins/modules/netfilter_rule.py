@@ -34,7 +34,7 @@ options:
     required: true
   chain:
     description:
-      - The chain, up to 28 letters, digits, and C(_ . : -).
+      - Name of the chain, up to 28 letters, digits, underscores, dots, colons and dashes.
       - It must exist when O(state=present).
     type: str
     required: true

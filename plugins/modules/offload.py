@@ -34,7 +34,7 @@ notes:
   - Runs on CPython 3.6 and later with nothing installed.
   - Switching V(tx-checksum-ip-generic) off makes the TCP and UDP segmentation features inactive while they stay requested.
     The kernel brings them back when it is switched on again (C(netdev_fix_features) in net/core/dev.c). Therefore
-    RV(before) and RV(after) tell both, and a change back to the RV(before[].requested) bits is exact.
+    RV(before) and RV(after) tell both, and a change back to the requested bits of RV(before) is exact.
   - In check mode the requested bits are certain; the active bits follow the dependencies of Linux 6.x.
   - The change does not outlive a reboot or a re-creation of the device.
   - Kernel interface, ioctl SIOCETHTOOL with ETHTOOL_GFEATURES and ETHTOOL_SFEATURES, see include/uapi/linux/ethtool.h and ethtool(8).

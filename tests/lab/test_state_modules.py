@@ -323,11 +323,24 @@ def test_without_root(node, name, arguments, check):
     assert node.module(name, check=True, **arguments)["changed"] is True
 
 
-@pytest.mark.parametrize("name", ["netfilter_rule", "service_route"])
-def test_without_the_tools(node, name, tmp_path):
-    arguments = {"netfilter_rule": {"rule": ["-j", "ACCEPT"], **MARK}, "service_route": {"destination": "10.96.0.0/12", "device": "lo"}}[name]
-    hide = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /usr/sbin && mount --bind "$0" /usr/local/sbin && mount --bind "$0" /usr/bin && exec "$@"', str(tmp_path)]
-    refused(node.module(name, before=hide, python=os.path.realpath(sys.executable), environment={"PYTHONPATH": os.pathsep.join(sys.path)}, **arguments), "install")
+# the folders of the tools, emptied for one process and its children
+WITHOUT_TOOLS = "for folder in /usr/sbin /usr/local/sbin /usr/bin; do mount --bind $0 $folder || exit 1; done; exec $@"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("netfilter_rule", {"rule": ["-j", "ACCEPT"], **MARK}),
+        ("service_route", {"destination": "10.96.0.0/12", "device": "lo"}),
+    ],
+)
+def test_without_the_tools(node, name, arguments, tmp_path):
+    hide = ["unshare", "-m", "sh", "-c", WITHOUT_TOOLS, str(tmp_path)]
+    result = node.module(
+        name, before=hide, python=os.path.realpath(sys.executable),
+        environment={"PYTHONPATH": os.pathsep.join(sys.path)}, **arguments,
+    )  # fmt: skip
+    refused(result, "install")
 
 
 def test_a_playbook_with_all_three(node, tmp_path):

@@ -15,7 +15,17 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader impor
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.files import lines_of
 
 # what libxtables calls the protocols of its own list, whatever /etc/protocols says
-PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp", 136: "udplite", 1: "icmp", 58: "ipv6-icmp", 50: "esp", 51: "ah", 135: "mobility-header"}
+PROTOCOLS = {
+    1: "icmp",
+    6: "tcp",
+    17: "udp",
+    50: "esp",
+    51: "ah",
+    58: "ipv6-icmp",
+    132: "sctp",
+    135: "mobility-header",
+    136: "udplite",
+}
 VERDICTS = frozenset(["ACCEPT", "DROP", "QUEUE", "RETURN"])
 INVERTED = {"-i": 0x01, "-o": 0x02, "-s": 0x08, "-d": 0x10, "-f": 0x20, "-p": 0x40}  # linux/netfilter_ipv4/ip_tables.h
 IS_FRAGMENT = 0x01
@@ -108,7 +118,7 @@ def render(rule, table):  # type: (Any, Any) -> str
 def _rules(table, chain, limit):  # type: (Any, str, int) -> Iterator[str]
     iptc = _library()
 
-    class Rule(iptc.Rule):  # type: ignore[misc]
+    class Rule(iptc.Rule):  # type: ignore[misc, name-defined]
         # the original property opens all tables, and the kernel then creates those it does not have
         tables = property(lambda self: [table])
 
