@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import releases
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import present
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     Facts,
     kube_proxy,
+    nftables_chain,
     part,
+    tables,
     vxlan_devices,
 )
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule
 
 _KNOWN_PORTS = (4789, 8472, 6081)
 
@@ -24,7 +28,7 @@ def summary_text(status: str, name: str, conditions: Mapping[str, Any], mitigati
     rewrite, kernel, offload = (conditions[key] for key in ("rewrite", "kernel_defect", "offload"))
     if status == "affected":
         lost = {"broken": "UDP and TCP", "ok": "TCP"}.get(udp, "TCP (and perhaps UDP)")
-        return f"{lost} from this node to Services on other nodes is lost on {name}: {rewrite['evidence']}"
+        return f"{lost} to Services is lost on {name}: {rewrite['evidence']}"
     if status == "exposed":
         return f"{name} may lose Service traffic: {rewrite['evidence']}"
     if status == "mitigated":
@@ -39,7 +43,7 @@ def summary_text(status: str, name: str, conditions: Mapping[str, Any], mitigati
 def action_text(status: str, conditions: Mapping[str, Any], unneeded: Sequence[str], missing: Sequence[Mapping[str, Any]]) -> str:
     """One line that says what to do."""
     if status in ("affected", "exposed"):
-        return "then upgrade what 'upgrade' names"
+        return "upgrade what causes it"
     if status == "unknown":
         kernel = conditions["kernel_defect"]
         if kernel["holds"] == "unknown" and not missing:
@@ -50,20 +54,35 @@ def action_text(status: str, conditions: Mapping[str, Any], unneeded: Sequence[s
     return "keep it in place" if status == "mitigated" else "nothing to do"
 
 
+def cure_text(facts: Facts, remedies: Sequence[Mapping[str, Any]], upgrade: Sequence[str]) -> str:
+    """The remedy to apply now and the components to upgrade later."""
+    first = next((one["id"] for one in remedies if one["applicable"] and not one["risk"]), "")
+    names = " and ".join(text.split(" ", 1)[0] for text in upgrade if not text.startswith("the rule"))
+    now = f"apply {first}" if first else "no remedy without a risk helps here"
+    if not present(facts):
+        return f"run diagnose again when kube-proxy runs, or {now} before" if first else "run diagnose again when kube-proxy runs"
+    return f"{now}; later upgrade {names}" if names else now
+
+
 def _versions(facts: Facts) -> tuple[str, str, str]:
     cni = part(facts, "cni") or {}
     proxy = str(kube_proxy(facts, "version") or "")
     return proxy, str(cni.get("calico_version") or ""), str(cni.get("flannel_version") or "")
 
 
-def upgrade_texts(facts: Facts, status: str) -> list[str]:
-    """The releases that remove the cause, without those that the node has already."""
+def upgrade_texts(facts: Facts, status: str, clients: Sequence[str]) -> list[str]:
+    """The releases that remove the cause, without those that the node has already.
+
+    A rule that rewrites all tunnel packets is nobody's release: that rule has to spare the tunnel.
+    """
     if status not in ("affected", "exposed", "mitigated"):
         return []
+    if "any" in clients:
+        return ["the rule that rewrites all tunnel packets: let it spare UDP to the VXLAN port"]
     proxy, calico, flannel = _versions(facts)
     owners = {str(device.get("owner")) for device in vxlan_devices(facts)}
     texts = []
-    if not _clears_mark(proxy):
+    if not _clears_mark(proxy) and not _rules_clear_mark(facts):
         texts.append(f"kube-proxy to one of {', '.join(releases.KUBE_PROXY_FIXED)} or newer: it clears the mark")
     if "calico" in owners and not _at_least(calico, releases.CALICO_FIXED):
         texts.append(f"Calico to {releases.CALICO_FIXED} or newer: its rules come last and the tunnel is not tracked")
@@ -77,6 +96,17 @@ def _clears_mark(version: str) -> bool:
         return bool(version) and releases.kube_proxy(version).clears_mark
     except (ValueError, StopIteration):
         return False
+
+
+def _rules_clear_mark(facts: Facts) -> bool:
+    """Whether kube-proxy's chain takes the mark off before its first masquerade (hairpin apart)."""
+    chains = [[parse_rule(text) for text in (entry.get("chains") or {}).get("KUBE-POSTROUTING") or []] for entry in tables(facts, "nat")]
+    chains.append([rule for _text, rule in nftables_chain(facts, "masquerading") or []])
+    for rules in chains:
+        acts = [rule.target for rule in rules if rule.target in ("MARK", "MASQUERADE") and not rule.options("--match-set")]
+        if acts and acts[0] == "MARK":
+            return True
+    return False
 
 
 def _at_least(version: str, wanted: str) -> bool:

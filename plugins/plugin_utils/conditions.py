@@ -15,7 +15,9 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     link,
     lookups,
     part,
+    prints_random_fully,
     source_of,
+    tables,
     why_unknown,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite, rewrite, unread_tables
@@ -148,6 +150,12 @@ def missing_facts(facts: Facts) -> list[Missing]:
         reason = str(one.get("reason") or "it could not be read")
         fact = f"netfilter.{one.get('backend')}.{one.get('table')}"
         found.append({"fact": fact, "reason": reason, "how": how_to_get(reason)})
+    for entry in tables(facts, "nat"):
+        backend = str(entry.get("backend"))
+        if entry.get("state") == "read" and entry.get("chains") and not prints_random_fully(facts, backend):
+            reason = "iptables before 1.6.2 does not show --random-fully"
+            how = "compare with iptables-save of the kube-proxy container"
+            found.append({"fact": f"netfilter.printers.{backend}", "reason": reason, "how": how})
     return found
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.advice import cure_text
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.remedies import ranked
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import Diagnosis, judge
@@ -19,7 +20,6 @@ def diagnose(facts: Facts) -> Diagnosis:
     if found["status"] not in ("affected", "exposed", "unknown") or not found["devices"]:
         return found
     found["remedies"] = ranked(facts)
-    first = next((one for one in found["remedies"] if one["applicable"] and not one["risk"]), None)
-    if first and found["status"] != "unknown":
-        found["action"] = f"apply {first['id']} ({first['what']}); {found['action']}"
+    if found["status"] != "unknown":
+        found["action"] = cure_text(facts, found["remedies"], found["upgrade"])
     return found

@@ -10,7 +10,7 @@ with (https://github.com/kubernetes/kubernetes/pull/92035).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any, Optional
 
@@ -31,7 +31,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     vxlan_devices,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Packet, Tri, networks
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import (
     BaseChain,
     End,
@@ -221,20 +221,39 @@ def decisive_step(trace: Trace) -> Optional[Step]:
     return acting[-1] if acting else None
 
 
-def _text(holds: Tri, clients: Sequence[str], trace: Trace, differ: bool, found: Marking) -> str:
+def place_of(step: Optional[Step]) -> str:
+    """A rule's place and its text without comments, for people."""
+    if step is None:
+        return ""
+    rule = parse_rule(step.text)
+    shown = replace(rule, matches=tuple(match for match in rule.matches if match.module != "comment"))
+    text = step.text if step.backend == "nftables" else print_rule(shown)
+    return f"{step.table} {step.chain} rule {step.number} ({text})"
+
+
+def _who(clients: Sequence[str]) -> str:
+    if "any" in clients:
+        return "all tunnel packets"
+    names = {"host": "this node's", "pod": "its pods'"}
+    return f"the tunnel packets of {' and '.join(names[one] for one in clients)} traffic to Services"
+
+
+def _text(holds: Tri, clients: Sequence[str], trace: Trace, differ: bool, found: Marking, blind: bool = False) -> str:
     if not found.present and holds is not False:
-        return "no kube-proxy rules on this node yet: the ones that an old kube-proxy writes would rewrite tunnel packets"
-    last = decisive_step(trace)
-    place = f"{last.table} {last.chain} rule {last.number}: {last.text}" if last else ""
+        return "no kube-proxy rules on this node yet, and those of an old kube-proxy would rewrite tunnel packets"
+    place = place_of(decisive_step(trace))
     if holds:
-        who = "all tunnel packets" if "any" in clients else f"tunnel packets of {' and '.join(clients)} traffic to Services"
-        return f"{who} get a new source: {place}"
+        return f"{place} gives {_who(clients)} a new source"
+    if holds is None and (found.only_node_ports or not place):
+        return found.evidence
     if holds is None:
         why = "the order of the nat tables cannot be read" if differ else "not every match can be decided"
-        return f"tunnel packets may get a new source ({why}): {place}" if place else found.evidence
+        if blind:
+            why = "iptables before 1.6.2 does not show --random-fully"
+        return f"{place} may give {_who(clients)} a new source: {why}"
     if found.present and found.host is False:
-        return f"the node's own traffic to Services is not marked: {found.evidence}"
-    return f"no tunnel packet gets a new source; decided by {place}" if place else "no rule rewrites a tunnel packet"
+        return f"this node's traffic to Services is not marked: {found.evidence}"
+    return f"no tunnel packet gets a new source: {place} decides" if place else "no rule rewrites a tunnel packet"
 
 
 def _chosen(answers: Sequence[tuple[str, Tri, list[Way]]], holds: Tri) -> tuple[tuple[str, ...], Trace]:
@@ -259,5 +278,6 @@ def rewrite(facts: Facts, device: Mapping[str, Any]) -> Rewrite:
         holds = None if agree else "unknown"
     clients, trace = _chosen(answers, sure)
     ways = tuple(way for _client, _answer, found_ways in answers for way in found_ways)
-    evidence = _text(sure, clients, trace, differ, found)
+    blind = any(way.trace == trace and way.end.nat and way.end.nat.port_changes is None for way in ways)
+    evidence = _text(sure, clients, trace, differ, found, blind)
     return Rewrite(holds or {True: "yes", None: "maybe", False: "no"}[sure], evidence, clients, ways, found, trace)

@@ -47,6 +47,8 @@ class DeviceDiagnosis(TypedDict):
     status: str
     tcp: str
     udp: str
+    # Whose packets get a new source: host (the node), pod (its pods), any (all tunnel packets).
+    clients: list[str]
     conditions: dict[str, Condition]
     walk: list[str]
     mitigations: list[Mitigation]
@@ -119,8 +121,11 @@ def diagnose_device(facts: Facts, device: Mapping[str, Any]) -> DeviceDiagnosis:
     mitigations = _mitigations(facts, device, conditions, found)
     status = _status(conditions, bool(mitigations))
     tcp, udp = _protocols(status, udp_is_hit(facts, device, found.clients if found else ()))
+    if status == "exposed" and found and found.marking.only_node_ports:
+        tcp = udp = "ok"  # ClusterIPs work; what is exposed is the node's own traffic to NodePorts
     return {
-        "name": str(device.get("name")), "status": status, "tcp": tcp, "udp": udp, "conditions": conditions,
+        "name": str(device.get("name")), "status": status, "tcp": tcp, "udp": udp,
+        "clients": list(found.clients) if found else [], "conditions": conditions,
         "walk": [str(step) for step in found.trace] if found else [], "mitigations": mitigations,
     }  # fmt: skip
 
@@ -199,5 +204,6 @@ def judge(facts: Facts) -> Diagnosis:
         "action": action_text(worst["status"], worst["conditions"], unneeded, missing),
         "defects": sorted({defect for device in hit for defect in defects_for(device)}),
         "conditions": worst["conditions"], "devices": devices, "mitigations": unique, "unneeded": unneeded,
-        "missing": missing, "remedies": [], "lookalikes": lookalikes(facts), "upgrade": upgrade_texts(facts, worst["status"]),
+        "missing": missing, "remedies": [], "lookalikes": lookalikes(facts),
+        "upgrade": upgrade_texts(facts, worst["status"], worst["clients"]),
     }  # fmt: skip

@@ -90,7 +90,7 @@ RULE_SETS = [
     ("kube_1_30_fixed", FINE),
     ("kube_1_30_before_fix_shape", LOST),
     ("masquerade_all", LOST),
-    ("no_cluster_cidr", AT_RISK),
+    ("no_cluster_cidr", ("exposed", "ok", "ok")),
     ("node_cidr", LOST),
     ("custom_bit_before_fix", LOST),
     ("custom_bit_fixed", FINE),
@@ -367,3 +367,38 @@ def test_what_is_no_facts_is_a_clear_error(bad: Any) -> None:
 
 def test_empty_facts_are_unknown() -> None:
     assert diagnose({})["status"] == "unknown"
+
+
+UPGRADES = [
+    ("kube_1_17_before_fix", ["kube-proxy", "Calico"]),
+    ("calico_first_fixed", ["Calico"]),
+    ("kubelet_ahead", ["kube-proxy", "Calico"]),
+    ("snat_of_the_underlay", ["the"]),
+    ("kube_1_30_fixed", []),
+]
+
+
+@pytest.mark.parametrize(("rules", "names"), UPGRADES)
+def test_only_what_causes_it_is_to_be_upgraded(rules: str, names: list[str]) -> None:
+    assert [text.split()[0] for text in diagnose(b.facts(rules))["upgrade"]] == names
+
+
+ACTIONS = [
+    ("calico_first_fixed", "apply clear_mark; later upgrade Calico"),
+    ("snat_of_the_underlay", "apply notrack"),
+    ("cali_only", "run diagnose again when kube-proxy runs, or apply clear_mark before"),
+    ("notrack_before_fix", "keep it in place"),
+    ("kube_1_30_fixed", "nothing to do"),
+]
+
+
+@pytest.mark.parametrize(("rules", "action"), ACTIONS)
+def test_the_action_is_one_short_line(rules: str, action: str) -> None:
+    assert diagnose(b.facts(rules))["action"] == action
+
+
+def test_an_old_iptables_is_named_as_the_reason() -> None:
+    netfilter = b.netfilter(b.saved("kube_1_16_without_random"), backend="legacy", version="1.4.21")
+    found = diagnose(b.facts(netfilter=netfilter))
+    assert "iptables before 1.6.2" in found["summary"]
+    assert [one["fact"] for one in found["missing"]] == ["netfilter.printers.legacy"]
