@@ -4,7 +4,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Prints what a node has, changes nothing: sudo sh < probe.sh > node.txt
 # It starts on the last line: cut on its way, it does nothing. A process costs up to 8 ms: builtins first
-export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 nl='
 '
 # kubernetes:https, kube-dns:dns, :dns-tcp, coredns:dns, rke2: hashes of names
@@ -168,7 +167,7 @@ address() {
 	for l in $out; do
 		case $l in
 		'-A KUBE-SVC-'*' -d '*) ;;
-		'-A KUBE-SERVICES '*' -d '*) case $wk in *"${l##* }"*) ;; *) continue ;; esac ;;
+		'-A KUBE-SERVICES'*' -d '*) case $wk in *"${l##* }"*) ;; *) continue ;; esac ;;
 		*) continue ;;
 		esac
 		l=${l#* -d } && l=${l%%[/ ]*}
@@ -243,6 +242,7 @@ applied() {
 	end
 }
 main() {
+	export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C
 	read -r N </proc/sys/kernel/random/uuid || N=no-uuid-$$
 	p "vxlan-offload-probe 1 $N"
 	set -f
