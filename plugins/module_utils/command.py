@@ -37,6 +37,7 @@ def runner(timeout):  # type: (float) -> Run
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                check=False,
                 env=environment,
                 timeout=timeout,
             )

@@ -12,9 +12,11 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -341,6 +343,51 @@ def test_without_the_tools(node, name, arguments, tmp_path):
         environment={"PYTHONPATH": os.pathsep.join(sys.path)}, **arguments,
     )  # fmt: skip
     refused(result, "install")
+
+
+def interpreters():
+    """What nodes have: the Pythons of this machine, at least the one that runs the tests."""
+    found = [sys.executable]
+    for minor in ("6", "8", "13", "14"):
+        # pyenv's shims on PATH do not run by themselves, so its builds come first
+        builds = sorted(str(path) for path in Path("/root/.pyenv/versions").glob(f"3.{minor}.*/bin/python"))
+        found += [path for path in [*builds, shutil.which(f"python3.{minor}")] if path][:1]
+    return found
+
+
+DIRECT = """
+import json
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import (
+    backends, command, ethtool, features, route, rtnetlink, rule_state, xtables)
+run = command.runner(30)
+answer = {"kind": rtnetlink.read_link("vxlan.calico").kind}
+before = ethtool.read("vxlan.calico")
+changes = features.plan("vxlan.calico", before, {"tx-checksum-ip-generic": False})
+answer["predicted"] = ethtool.set_requested("vxlan.calico", changes) == features.predict(before, changes)
+answer["reverted"] = ethtool.set_requested("vxlan.calico", {"tx-checksum-ip-generic": True}) == before
+request = rule_state.Request("OUTPUT", ["-p", "udp", "--dport", "4789", "-j", "MARK", "--xor-mark", "0x4000"], 1, "present")
+tool = backends.tools("ipv4", run, command.which)["nft"]
+table = xtables.Table(tool, "mangle", 5, run)
+done = rule_state.apply(table, request, rule_state.examine(table, request, True))
+answer["rules"] = done.after
+answer["again"] = rule_state.examine(table, request, True).commands
+wanted = route.Wanted(route.destination("10.96.0.0/12"), "vxlan.calico", "present")
+answer["routes"] = route.apply("ip", run, wanted, route.plan(route.read("ip", run, wanted.destination), wanted))
+print(json.dumps(answer))
+"""
+
+
+@pytest.mark.parametrize("python", interpreters())
+def test_every_python_of_a_node_does_the_same(node, python):
+    """Without ansible's own library, which no single release has for all of these Pythons."""
+    assert json.loads(node.run(python, "-c", DIRECT)) == {
+        "kind": "vxlan",
+        "predicted": True,
+        "reverted": True,
+        "rules": ["-p udp -m udp --dport 4789 -j MARK --set-xmark 0x4000/0x0"],
+        "again": [],
+        "routes": ["10.96.0.0/12 dev vxlan.calico scope link"],
+    }
 
 
 def test_a_playbook_with_all_three(node, tmp_path):
