@@ -29,7 +29,7 @@ trap 'exit 130' INT TERM
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 on_node() { lab exec --name "$name" "$node" -- "$@"; }
-receiver_errors() { lab exec --name "$name" backend -- cat /proc/net/snmp | awk '/^Udp: [0-9]/ {print $6}'; }
+receiver_errors() { lab exec --name "$name" backend -- cat /proc/net/snmp | awk '/^Udp: [0-9]/ {print $8}'; }
 ask() {
   errors=$(receiver_errors)
   for transport in '' -vc; do
