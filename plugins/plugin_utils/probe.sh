@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Prints what a node has, changes nothing: sudo sh < probe.sh > node.txt
-# It starts on the last line: cut on its way, it does nothing. A process costs up to 8 ms: builtins first
+# Starts on its last line: a part of it does nothing. A fork costs up to 8 ms: builtins first
 nl='
 '
 # kubernetes:https, kube-dns:dns, :dns-tcp, coredns:dns, rke2: hashes of names
@@ -58,14 +58,15 @@ kernel() {
 device() {
 	case $seen$1 in *" $1 "* | *' -'*) return ;; esac
 	seen="$seen$1 "
-	run "addr $1" ip addr show dev "$1"
+	run "addr $1" $ip addr show dev "$1"
 	run "features $1" ethtool -k "$1"
 	want links && run "driver $1" ethtool -i "$1"
 }
 links() {
 	want vxlan || want links || want routes || return
-	seen=' ' under=''
-	run vxlan ip -o -d link show type vxlan
+	seen=' ' under='' ip=/sbin/ip # not busybox's
+	[ -x $ip ] || ip=ip
+	run vxlan $ip -o -d link show type vxlan
 	IFS=$nl
 	for l in $out; do
 		unset IFS
@@ -73,7 +74,7 @@ links() {
 		case $l in *'vxlan '*' dev '*) l=${l#* dev } && under="$under ${l%% *}" ;; esac
 	done
 	unset IFS
-	run default ip -4 route show default
+	run default $ip -4 route show default
 	case $out in *' dev '*) l=${out#* dev } && under="$under ${l%% *}" ;; esac
 	want links && for d in $under; do device "$d"; done
 }
@@ -99,7 +100,7 @@ tools() {
 	[ "$some" ] || legacy=''
 	end
 }
-# costs the same however many rules the table has
+# its cost does not grow with the table
 chain() {
 	next=''
 	run "chain nft $1 $2" "$nft" -w 5 -t "$1" -S "$2"
@@ -186,7 +187,7 @@ netfilter() {
 }
 
 routes() {
-	for d in $services; do run "lookup $d" ip -4 route get "$d"; done
+	for d in $services; do run "lookup $d" "$ip" -4 route get "$d"; done
 }
 kube_proxy() {
 	set +f
@@ -201,7 +202,7 @@ kube_proxy() {
 		section metrics
 		case $out in *git_version*) return ;; esac
 	fi
-	# Anyone can name a process kube-proxy: it must be ours, in this namespace, and is not executed.
+	# Anyone can name a process kube-proxy: it must be ours, and is not executed.
 	begin processes
 	for d in /proc/[0-9]*; do
 		read -r l <"$d/comm" || continue
@@ -225,7 +226,7 @@ cni() {
 	d=/opt/cni/bin/calico
 	[ -x $d ] && run calico timeout 2 $d -v
 }
-sysctl() { # dash reads byte by byte, but /proc/sys gives only the first
+sysctl() { # dash reads by bytes, /proc/sys gives one
 	cd /proc/sys/net && run sysctl grep -s . core/txrehash netfilter/nf_conntrack_udp_timeout ipv4/conf/all/rp_filter
 }
 counters() {
