@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Optional, TypedDict
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernels import upstream_version
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import present
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, lookups, part, tables
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.releases import calico, felix_turns_offload_off
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite, rewrite
@@ -110,12 +109,15 @@ def _route(facts: Facts, device: Mapping[str, Any]) -> list[Candidate]:
 
 
 def _detached(facts: Facts) -> list[Candidate]:
-    """KUBE-POSTROUTING is there, and nothing leads to it."""
+    """kube-proxy's rules are there, and nothing leads to KUBE-POSTROUTING.
+
+    Nothing leads to it, so a reader that follows jumps has not read it: the walk then takes it as "maybe".
+    """
     found = []
-    for entry in tables(facts, "nat") if present(facts) else []:
+    for entry in tables(facts, "nat"):
         chains = entry.get("chains") or {}
-        jumps = [text for text in chains.get("POSTROUTING") or [] if parse_rule(text).target == "KUBE-POSTROUTING"]
-        if not chains.get("KUBE-POSTROUTING") or jumps:
+        leads = {parse_rule(text).target for name in ("OUTPUT", "POSTROUTING") for text in chains.get(name) or []}
+        if "KUBE-SERVICES" not in leads or "KUBE-POSTROUTING" in leads:
             continue
         args = {
             "backend": entry.get("backend"), "table": "nat", "chain": "POSTROUTING", "rule": ["-j", "KUBE-POSTROUTING"],

@@ -273,6 +273,14 @@ def verdict(facts: dict[str, Any]) -> tuple[str, str, str]:
     return found["status"], found["tcp"], found["udp"]
 
 
+def test_a_detached_chain_that_was_not_read_is_still_a_mitigation() -> None:
+    """A reader follows jumps, and nothing leads to the chain any more."""
+    tables = b.saved("jump_deleted")
+    del tables["nat"]["KUBE-POSTROUTING"]
+    found = diagnose(b.facts(netfilter=b.netfilter(tables)))
+    assert (found["status"], [one["id"] for one in found["mitigations"]]) == ("mitigated", ["kube_postrouting_detached"])
+
+
 MITIGATIONS = [
     ("calico_3_29_before_fix", "notrack", "calico"),
     ("notrack_before_fix", "notrack", "unknown"),

@@ -67,6 +67,16 @@ def test_planning_again_gives_the_same_plan(rules: str, method: str) -> None:
     assert planned["refused"] or plan(applied(facts, planned), method, accept_risk=True, service_cidr=CIDR) == planned
 
 
+def test_planning_the_detached_jump_again_works_without_the_chain_that_nothing_leads_to() -> None:
+    facts = b.facts("calico_first_before_fix")
+    planned = plan(facts, "kube_postrouting_detached", accept_risk=True)
+    after = applied(facts, planned)
+    for entry in after["netfilter"]["tables"]:
+        entry["chains"].pop("KUBE-POSTROUTING", None)
+    again = plan(after, "kube_postrouting_detached", accept_risk=True)
+    assert (again["actions"], again["undo"], again["units"]) == (planned["actions"], planned["undo"], planned["units"])
+
+
 @pytest.mark.parametrize("rules", AFFECTED)
 def test_auto_again_keeps_what_it_took(rules: str) -> None:
     facts = b.facts(rules)
