@@ -22,17 +22,24 @@ help: ## Show this list
 demo: venv packages ## Show the failure, diagnose, apply, verify and revert it on a fleet of network namespaces
 	@lab/demo.sh
 
-test: venv packages ## Everything fast: the reasoning, the parsers, the modules on real namespaces (about a minute)
-	@$(SUDO) env PATH="$(BIN):$$PATH" PYTHONPATH="$(TREE)" ANSIBLE_COLLECTIONS_PATH="$(TREE)" $(BIN)/pytest -q tests/unit
+RUN := $(SUDO) env PATH="$(BIN):$$PATH" PYTHONPATH="$(TREE)" ANSIBLE_COLLECTIONS_PATH="$(TREE)"
+export CORE216_VENV ?= $(VENV)/core216
 
-test-lab: venv packages ## Packets are the judge: every scenario and every remedy on the lab (minutes)
-	@$(SUDO) env PATH="$(BIN):$$PATH" PYTHONPATH="$(TREE)" ANSIBLE_COLLECTIONS_PATH="$(TREE)" $(BIN)/pytest -q tests/lab
+test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
-test-matrix: venv packages ## The state modules under the node interpreters that this machine has
-	@$(SUDO) env PATH="$(BIN):$$PATH" PYTHONPATH="$(TREE)" ANSIBLE_COLLECTIONS_PATH="$(TREE)" $(BIN)/pytest -q tests/matrix
+test-lab: venv packages ## Packets are the judge: every scenario and remedy in namespaces (minutes)
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix
+
+test-matrix: venv packages $(CORE216_VENV)/bin/ansible-playbook ## The modules under the Pythons that nodes have
+	@$(RUN) CORE216_VENV="$(CORE216_VENV)" CI="$(CI)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix
+
+$(CORE216_VENV)/bin/ansible-playbook: $(VENV)/.ready tests/requirements-core216.txt
+	@$(PYTHON) -m venv --clear $(CORE216_VENV)
+	@$(CORE216_VENV)/bin/pip install -q --disable-pip-version-check -r tests/requirements-core216.txt
 
 bench: venv packages ## Measure node_info and the diagnose playbook against ansible ping
-	@$(SUDO) env PATH="$(BIN):$$PATH" PYTHONPATH="$(TREE)" ANSIBLE_COLLECTIONS_PATH="$(TREE)" $(BIN)/python tests/bench/run.py
+	@$(RUN) $(BIN)/python tests/bench/run.py
 
 diagnose: venv ## Diagnose a real fleet, read-only: make diagnose INVENTORY=hosts.ini [ARGS='-b -K']
 	@test -n "$(INVENTORY)" || { echo "say which inventory: make diagnose INVENTORY=hosts.ini" >&2; exit 2; }

@@ -100,7 +100,7 @@ tools() {
 	[ "$some" ] || legacy=''
 	end
 }
-# its cost does not grow with the table
+# flat, however big the table
 chain() {
 	next=''
 	run "chain nft $1 $2" "$nft" -w 5 -t "$1" -S "$2"
@@ -138,7 +138,7 @@ read_nft() {
 	walk filter OUTPUT
 	walk nat OUTPUT POSTROUTING
 	marker=''
-	for c in PREROUTING KUBE-MARK-MASQ $wk; do
+	for c in PREROUTING KUBE-POSTROUTING KUBE-MARK-MASQ $wk; do
 		case $walked in *" $c "*) continue ;; esac
 		chain nat "$c"
 		case $c,$out in KUBE-SVC*KUBE-MARK-MASQ*) marker=1 ;; esac

@@ -87,9 +87,10 @@ def select(backend: str, table: str, chains: Chains, partial: set[str]) -> Table
     """The part of `chains` that counts, within the limits. `partial`: chains of which the node printed only a part."""
     names = _reachable(table, chains)
     if table == "nat":
-        wanted = ["PREROUTING", "KUBE-MARK-MASQ", KUBERNETES_CHAIN, *DNS_CHAINS]
+        # KUBE-POSTROUTING also when somebody has taken the jump to it away
+        wanted = ["PREROUTING", "KUBE-POSTROUTING", "KUBE-MARK-MASQ", KUBERNETES_CHAIN, *DNS_CHAINS]
         names += [name for name in wanted if name in chains and name not in names]
-        known = [rule for name in wanted[2:] for rule in chains.get(name, [])]
+        known = [rule for name in wanted[3:] for rule in chains.get(name, [])]
         if "KUBE-SERVICES" in chains and not any(target(rule) == "KUBE-MARK-MASQ" for rule in known):
             names.append("KUBE-SERVICES")  # kube-proxy <= 1.21 has its marker rules there
     answer = unread_table(backend, table, "read")

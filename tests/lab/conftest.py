@@ -90,10 +90,12 @@ class Lab:
         variables: Optional[Mapping[str, Any]] = None,
         environment: Optional[Mapping[str, str]] = None,
         inventory_path: Optional[str] = None,
+        venv: Optional[str] = None,
     ) -> AnsibleRun:
         path = self.scratch / ("results-%d.jsonl" % next(_counter))
         path.touch()
-        command = [str(Path(sys.executable).parent / tool), "-i", inventory_path or self.inventory, *arguments]
+        binaries = Path(venv) / "bin" if venv else Path(sys.executable).parent
+        command = [str(binaries / tool), "-i", inventory_path or self.inventory, *arguments]
         if variables:
             command += ["--extra-vars", json.dumps(variables)]
         settings = {

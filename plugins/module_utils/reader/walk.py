@@ -86,8 +86,8 @@ class Walk:
             waiting += [target for target in map(jump, self.read(name)) if target]
 
     def services(self):  # type: () -> None
-        """The marker, and the Services that every cluster has."""
-        for name in ["PREROUTING", MARKER] + WELL_KNOWN:
+        """What a detached KUBE-POSTROUTING holds, the marker, and the Services that every cluster has."""
+        for name in ["PREROUTING", "KUBE-POSTROUTING", MARKER] + WELL_KNOWN:
             self.read(name)
         if not any(jump(rule) == MARKER for name in WELL_KNOWN for rule in self.chains.get(name, [])):
             # kube-proxy up to 1.21 marks in KUBE-SERVICES
