@@ -19,6 +19,7 @@ STATUSES = ("affected", "exposed", "unknown", "mitigated", "unaffected")
 
 ARGUMENTS: dict[str, t.Any] = {
     "results": {"type": "dict", "required": True},
+    "probes": {"type": "dict", "default": {}},
     "directory": {"type": "path", "default": "./vxlan-offload-report"},
     "fail_on": {"type": "list", "elements": "str", "default": [], "choices": list(STATUSES)},
 }
@@ -47,7 +48,7 @@ class ActionModule(ActionBase):
         if not args["results"]:
             raise AnsibleActionFail("no host was checked: look at the inventory, --limit and vxlan_offload_hosts")
         try:
-            report = fleet(args["results"])
+            report = fleet(args["results"], args["probes"])
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from error
         path = self._write(args["directory"], report)

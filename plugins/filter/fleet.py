@@ -56,7 +56,7 @@ _value:
       description: One line for each host, the worst first.
       type: list
       elements: str
-      sample: ["node1  AFFECTED  UDP and TCP from this node to Services on other nodes is lost -> apply clear_mark"]
+      sample: ["node1  AFFECTED  UDP and TCP are lost to Services on vxlan.calico: ... -> apply clear_mark"]
 """
 
 

@@ -21,6 +21,12 @@ options:
         whose key V(diagnosis) holds a verdict that is known already.
     type: dict
     required: true
+  probes:
+    description:
+      - A mapping of host name to the registered result of M(kubenet.vxlan_offload.service_probe), for the hosts that were asked.
+      - A host whose packets were seen corrupted is C(affected), whatever its rules say.
+    type: dict
+    default: {}
   directory:
     description: Folder on the controller for C(fleet.json). Made when missing. The file is replaced atomically.
     type: path

@@ -27,8 +27,8 @@ def summary_text(status: str, name: str, conditions: Mapping[str, Any], mitigati
     """One line that says why."""
     rewrite, kernel, offload = (conditions[key] for key in ("rewrite", "kernel_defect", "offload"))
     if status == "affected":
-        lost = {"broken": "UDP and TCP", "ok": "TCP"}.get(udp, "TCP (and perhaps UDP)")
-        return f"{lost} to Services is lost on {name}: {rewrite['evidence']}"
+        lost = {"broken": "UDP and TCP are", "ok": "TCP is"}.get(udp, "TCP (and perhaps UDP) is")
+        return f"{lost} lost to Services on {name}: {rewrite['evidence']}"
     if status == "exposed":
         return f"{name} may lose Service traffic: {rewrite['evidence']}"
     if status == "mitigated":

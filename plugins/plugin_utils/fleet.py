@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.probed import remark, with_probe
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 SCHEMA = 1
@@ -72,7 +73,7 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
 
 def _line(name: str, found: Mapping[str, Any], width: int) -> str:
     """One host in one line."""
-    text = f"{name:<{width}}  {str(found['status']).upper():<10}  {found['summary']} -> {found['action']}"
+    text = f"{name:<{width}}  {str(found['status']).upper():<10}  {found['summary']} -> {found['action']}{remark(found)}"
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
@@ -87,14 +88,19 @@ def _causes(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def fleet(results: Mapping[str, Any]) -> Fleet:
+def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None) -> Fleet:
     """Judge every host of `results` ({host: node_info's result, or "diagnosis", or an error}).
 
+    `probes`: what service_probe returned, for the hosts that were asked.
     Raises ValueError when `results` is not a dictionary of hosts.
     """
     if not isinstance(results, Mapping):
         raise ValueError("fleet needs a dictionary of hosts: pass {host: what node_info returned}")
-    hosts = {str(printable(str(name))): printable(host_diagnosis(result)) for name, result in results.items()}
+    asked = probes or {}
+    hosts = {
+        str(printable(str(name))): printable(with_probe(host_diagnosis(result), asked.get(name)))
+        for name, result in results.items()
+    }
     order = sorted(hosts, key=lambda name: (STATUSES.index(hosts[name]["status"]), name))
     width = max((len(name) for name in hosts), default=0)
     counts = {status: sum(1 for one in hosts.values() if one["status"] == status) for status in STATUSES}

@@ -131,7 +131,8 @@ def plan(facts: Facts, method: str, accept_risk: bool = False, service_cidr: str
     if method == "auto":
         return _auto(facts, base, before, service_cidr)
     if not vxlan_devices(base):
-        return _empty(method, before, before["summary"])
+        # Surely no tunnel: nothing to do, and no reason to stop a run over a mixed fleet. Not known: refused.
+        return _empty("none", before) if before["status"] in SAFE else _empty(method, before, before["summary"])
     found = _make(facts, base, before, method, service_cidr)
     if not found["refused"] and found["risk"] and not accept_risk:
         return _empty(method, before, f"{method} {found['risk']}: set workaround_accept_risk to true to apply it", found["risk"])

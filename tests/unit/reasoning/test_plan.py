@@ -144,7 +144,7 @@ REFUSED = [
     ("kube_postrouting_detached", {"accept_risk": True}, {"netfilter": NFT}, "kube-proxy is in nftables mode"),
     ("masquerade_without_random", {"accept_risk": True}, {"netfilter": NFT}, "kube-proxy is in nftables mode"),
     ("clear_mark", {}, {"vxlan": b.vxlan(b.device(outer="ipv6"))}, "over IPv6"),
-    ("clear_mark", {}, {"vxlan": b.vxlan()}, "no VXLAN device"),
+    ("clear_mark", {}, {"vxlan": {"unknown": "ip: not found"}}, "ip: not found"),
     ("clear_mark", {}, {"netfilter": b.netfilter(b.saved("snat_of_the_underlay"))}, "would not help on this node"),
     ("service_route", {"service_cidr": CIDR}, {"netfilter": b.netfilter(b.saved("masquerade_all"))}, "would not help on this node"),
     ("auto", {}, {"kernel": {"unknown": "cut"}}, "auto needs a verdict"),
@@ -155,6 +155,12 @@ REFUSED = [
 def test_refused_with_the_reason_in_one_line(method: str, options: dict[str, Any], parts: dict[str, Any], reason: str) -> None:
     planned = plan(b.facts("kube_1_17_before_fix", **parts), method, **options)
     assert reason in planned["refused"] and "\n" not in planned["refused"] and not planned["actions"]
+
+
+@pytest.mark.parametrize("method", ["auto", "clear_mark", "tx_checksum_off"])
+def test_a_node_without_vxlan_has_nothing_to_do_and_does_not_stop_a_mixed_fleet(method: str) -> None:
+    planned = plan(b.facts("kube_1_17_before_fix", vxlan=b.vxlan()), method)
+    assert (planned["method"], planned["refused"], planned["actions"]) == ("none", "", [])
 
 
 BAD = [
