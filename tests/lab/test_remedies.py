@@ -176,7 +176,7 @@ def test_auto_takes_the_cheapest_cure_and_keeps_it(lab: Any, tmp_path: Any) -> N
 
 
 def test_a_cure_that_does_not_cure_is_rolled_back(lab: Any, tmp_path: Any) -> None:
-    """Only a part of the Service network is routed, and the DNS Service is not in it: the facts do not end as simulated, or packets fail."""
+    """Only a part of the Service network is routed, without the DNS Service: the facts do not end as simulated, or packets fail."""
     node = "pre_fix_kube_proxy_legacy"
     before = state_of(lab, node)
     run = run_playbook(lab, "apply", node, tmp_path, workaround_method="service_route", workaround_service_cidr="10.111.0.0/16")
