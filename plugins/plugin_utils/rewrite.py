@@ -90,7 +90,7 @@ def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
 def inner_packet(facts: Facts, device: Mapping[str, Any], client: str) -> Packet:
     """The packet to a pod on another node, before encapsulation."""
     pods = pod_network(facts)
-    own = networks(str(text).split("/")[0] for text in device.get("addresses") or [])
+    own = networks(str(text).split("/", 1)[0] for text in device.get("addresses") or [])
     everyone = (pods,) if pods else ()
     host = client == "host"
     source = host_sources(facts, device)[0] if host else Address(inside=everyone)

@@ -85,7 +85,7 @@ def _first_address(facts: Facts, name: str) -> str:
     """The address that the kernel prefers for packets that leave by this device."""
     devices = [*((part(facts, "vxlan") or {}).get("devices") or []), link(facts, name) or {}]
     addresses = next((one.get("addresses") for one in devices if one.get("name") == name and one.get("addresses")), None)
-    return str(addresses[0]).split("/")[0] if addresses else ""
+    return str(addresses[0]).split("/", 1)[0] if addresses else ""
 
 
 def _service_route(facts: Facts, args: Args) -> Facts:
