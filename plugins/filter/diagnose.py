@@ -32,11 +32,18 @@ options:
 EXAMPLES = r"""
 - name: Read the node
   kubenet.vxlan_offload.node_info:
+  become: true
   register: read
 
-- name: Stop when it is affected
-  ansible.builtin.assert:
-    that: (read.node | kubenet.vxlan_offload.diagnose).status != 'affected'
+- name: Say what is wrong and what to do
+  ansible.builtin.debug:
+    msg: "{{ verdict.status }}: {{ verdict.summary }} -> {{ verdict.action }}"
+  vars:
+    verdict: "{{ read.node | kubenet.vxlan_offload.diagnose }}"
+
+- name: Make groups such as vxlan_affected for the plays that follow
+  ansible.builtin.group_by:
+    key: vxlan_{{ (read.node | kubenet.vxlan_offload.diagnose).status }}
 """
 
 RETURN = r"""

@@ -27,6 +27,11 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Read every node
+  kubenet.vxlan_offload.node_info:
+  become: true
+  register: read
+
 - name: Report
   ansible.builtin.debug:
     msg: "{{ (dict(hosts | zip(hosts | map('extract', hostvars, 'read'))) | kubenet.vxlan_offload.fleet).lines }}"

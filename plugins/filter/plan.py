@@ -43,9 +43,20 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Plan
-  ansible.builtin.set_fact:
+- name: Read the node
+  kubenet.vxlan_offload.node_info:
+  become: true
+  register: read
+
+- name: Show what the workaround role would do
+  ansible.builtin.debug:
+    msg: "{{ planned.refused or planned.method }}: {{ planned.actions }}"
+  vars:
     planned: "{{ read.node | kubenet.vxlan_offload.plan('auto') }}"
+
+- name: Plan a route for the Services, which needs their network
+  ansible.builtin.set_fact:
+    planned: "{{ read.node | kubenet.vxlan_offload.plan('service_route', service_cidr='10.96.0.0/12') }}"
 """
 
 RETURN = r"""

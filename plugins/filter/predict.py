@@ -40,7 +40,7 @@ EXAMPLES = r"""
     planned:
       kube_version: 1.30.4
       network_plugin: calico
-      calico_version: 3.28.0
+      calico_version: 3.28.2
       encapsulation: always
       proxy_mode: ipvs
       kernel:

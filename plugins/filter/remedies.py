@@ -31,6 +31,11 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Read the node
+  kubenet.vxlan_offload.node_info:
+  become: true
+  register: read
+
 - name: Show what would help
   ansible.builtin.debug:
     msg: "{{ read.node | kubenet.vxlan_offload.remedies | selectattr('applicable') | map(attribute='id') | list }}"

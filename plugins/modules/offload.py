@@ -54,7 +54,7 @@ EXAMPLES = r"""
 
 - name: Leave the checksums to the offload again
   kubenet.vxlan_offload.offload:
-    device: flannel.1
+    device: vxlan.calico
     features:
       tx-checksum-ip-generic: true
   become: true
