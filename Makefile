@@ -28,7 +28,7 @@ export CORE216_VENV ?= $(VENV)/core216
 test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
-test-lab: venv packages ## Packets are the judge: every scenario and remedy in namespaces (minutes)
+test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix
 
 test-matrix: venv packages $(CORE216_VENV)/bin/ansible-playbook ## The modules under the Pythons that nodes have
@@ -58,8 +58,13 @@ $(VENV)/.ready: tests/requirements-controller.txt
 	@$(BIN)/pip install -q --disable-pip-version-check -r tests/requirements-controller.txt
 	@touch $@
 
+$(VENV)/.reader: $(VENV)/.ready tests/requirements-reader.txt | packages
+	@$(BIN)/pip install -q --disable-pip-version-check setuptools wheel
+	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -r tests/requirements-reader.txt
+	@touch $@
+
 $(TREE)/ansible_collections/kubenet/vxlan_offload: $(VENV)/.ready
 	@mkdir -p $(dir $@) && ln -sfn $(CURDIR) $@
 
 clean: ## Remove what make has made in the checkout
-	rm -rf $(VENV) $(TREE)
+	rm -rf $(VENV)

@@ -38,6 +38,13 @@ def write_atomically(path: str, text: str) -> None:
         raise
 
 
+def counts(summary: dict[str, t.Any]) -> str:
+    """The first line: how many hosts have each status."""
+    hosts = summary["hosts"]
+    found = ", ".join(f"{number} {status}" for status, number in summary["status"].items() if number)
+    return f"{hosts} {'host' if hosts == 1 else 'hosts'}: {found}"
+
+
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
@@ -52,7 +59,7 @@ class ActionModule(ActionBase):
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from error
         path = self._write(args["directory"], report)
-        for line in report["lines"]:
+        for line in [counts(report["summary"]), *report["lines"]]:
             self._display.display(line)
         self._display.display(f"report: {path}")
         return self._result(report, path, args["fail_on"])

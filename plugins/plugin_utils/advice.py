@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
@@ -21,6 +22,13 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule
 
 _KNOWN_PORTS = (4789, 8472, 6081)
+# The text of a rule, behind its place: it stands in the conditions; the summary names the place only.
+_RULE_TEXT = re.compile(r"(rule \d+)(?: \([^()]*-[jg] [^()]*\)|: -.*$)")
+
+
+def brief(evidence: str) -> str:
+    """Evidence without the text of the rule that it names."""
+    return _RULE_TEXT.sub(r"\1", evidence)
 
 
 def summary_text(status: str, name: str, conditions: Mapping[str, Any], mitigations: Sequence[Mapping[str, Any]], udp: str) -> str:
@@ -28,14 +36,14 @@ def summary_text(status: str, name: str, conditions: Mapping[str, Any], mitigati
     rewrite, kernel, offload = (conditions[key] for key in ("rewrite", "kernel_defect", "offload"))
     if status == "affected":
         lost = {"broken": "UDP and TCP are", "ok": "TCP is"}.get(udp, "TCP (and perhaps UDP) is")
-        return f"{lost} lost to Services on {name}: {rewrite['evidence']}"
+        return f"{lost} lost to Services on {name}: {brief(rewrite['evidence'])}"
     if status == "exposed":
-        return f"{name} may lose Service traffic: {rewrite['evidence']}"
+        return f"{name} may lose Service traffic: {brief(rewrite['evidence'])}"
     if status == "mitigated":
-        by = ", ".join(f"{one['id']} ({one['evidence']})" for one in mitigations) or offload["evidence"]
-        return f"{name} would be hit, but is kept safe by {by}"
+        by = ", ".join(f"{one['id']} ({brief(one['evidence'])})" for one in mitigations) or offload["evidence"]
+        return f"{name} is kept safe by {by}"
     if status == "unaffected":
-        return f"{name} is safe: {kernel['evidence'] if kernel['holds'] == 'no' else rewrite['evidence']}"
+        return f"{name} is safe: {brief(kernel['evidence'] if kernel['holds'] == 'no' else rewrite['evidence'])}"
     unknown = next((one for one in (kernel, offload, rewrite) if one["holds"] == "unknown"), rewrite)
     return f"{name} cannot be judged: {unknown['evidence']}"
 
@@ -47,7 +55,7 @@ def action_text(status: str, conditions: Mapping[str, Any], unneeded: Sequence[s
     if status == "unknown":
         kernel = conditions["kernel_defect"]
         if kernel["holds"] == "unknown" and not missing:
-            return "gather with changelog: true, or test the kernel with kernel_selftest"
+            return "gather with changelog: true, which looks for the fix in the changelog of the kernel package"
         return "; ".join(dict.fromkeys(one["how"] for one in missing)) or "read the node again"
     if unneeded:
         return f"nothing is wrong; {' and '.join(unneeded)} can go: without it the node is still not affected"

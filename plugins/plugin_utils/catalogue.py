@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_THROUGHPUT = "70 to 75 % of the throughput of one TCP stream"
+_THROUGHPUT = "60 to 75 % of the throughput of one TCP stream"
 
 
 @dataclass(frozen=True)

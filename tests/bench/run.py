@@ -25,7 +25,7 @@ sys.path.insert(0, ROOT)
 BIN = os.path.dirname(sys.executable)
 TASKS = 10
 
-from lab import inventory, removal, topology  # noqa: E402
+from lab import inventory, removal, throughput, topology  # noqa: E402
 
 # nat rules are 11 a Service, as kube-proxy writes three endpoints.
 NODES = (
@@ -128,20 +128,44 @@ def whole_fleet(count: int, forks: int, repeats: int) -> str:
     return row
 
 
+def stream_costs(repeats: int) -> list[str]:
+    """One TCP stream from a node to the pod, a node for each remedy, in turns."""
+    methods = ("no workaround", "tx_checksum_off", "clear_mark", "notrack")
+    with lab(scenarios=("fixed_kube_proxy_calico_first",), nodes=len(methods)) as built, tempfile.TemporaryDirectory() as folder:
+        node_of = dict(zip(methods, built.scenario_nodes()))
+        for method in methods[1:]:
+            applied = ["kubenet.vxlan_offload.apply", "--limit", node_of[method], "-e", "workaround_method=" + method]
+            report = ["-e", "vxlan_offload_report_dir=" + folder]
+            wall([BIN + "/ansible-playbook", "-i", inventory.inventory_path(built), *applied, *report])
+        taken: dict[str, list[float]] = {method: [] for method in methods}
+        for _turn in range(repeats):
+            for method, node in node_of.items():
+                taken[method].append(throughput.measure(built, node, 3)["gbit_per_s"])
+    free = statistics.median(taken[methods[0]])
+    rows = []
+    for method in methods:
+        rows.append("| %s | %.2f Gbit/s | **%.2f** |" % (method, statistics.median(taken[method]), statistics.median(taken[method]) / free))
+        print(rows[-1], flush=True)
+    return rows
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--nodes", type=int, default=50)
     options.add_argument("--forks", type=int, default=10)
-    options.add_argument("--only", choices=("node", "fleet"), default="")
+    options.add_argument("--only", choices=("node", "fleet", "stream"), default="")
     chosen = options.parse_args()
     os.environ.setdefault("ANSIBLE_PIPELINING", "True")
-    if chosen.only != "fleet":
+    if chosen.only in ("", "node"):
         columns = "backend | cali* interfaces | nat rules | node_info task | ping task | ratio"
         print("\n| " + columns + " | `ansible -m node_info` | `ansible -m ping` | ratio |")
         print("|---|---|---|---|---|---|---|---|---|")
         one_node(chosen.repeats)
-    if chosen.only != "node":
+    if chosen.only in ("", "stream"):
+        print("\n| remedy | one TCP stream | ratio |\n|---|---|---|")
+        stream_costs(chosen.repeats)
+    if chosen.only in ("", "fleet"):
         print("\n| nodes | forks | diagnose playbook | `ansible -m ping` | ratio |")
         print("|---|---|---|---|---|")
         whole_fleet(chosen.nodes, chosen.forks, chosen.repeats)
