@@ -180,7 +180,7 @@ import traceback
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import command
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader import netfilter, node
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader import names, netfilter, node
 
 try:
     import pyroute2
@@ -231,7 +231,7 @@ def main():
             "gather_subset": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["all"] + list(node.SUBSETS),
+                "choices": ["all"] + list(names.SUBSETS),
                 "default": ["all"],
             },
             "changelog": {"type": "bool", "default": False},

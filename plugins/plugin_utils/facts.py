@@ -11,19 +11,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-SUBSETS = (
-    "all",
-    "kernel",
-    "vxlan",
-    "links",
-    "routes",
-    "netfilter",
-    "kube_proxy",
-    "cni",
-    "sysctl",
-    "counters",
-    "applied",
-)
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader import names
+
+SUBSETS = ("all", *names.SUBSETS)
 TableState = Literal["read", "absent", "unknown"]
 
 

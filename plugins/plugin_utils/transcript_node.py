@@ -9,6 +9,11 @@ import json
 import re
 from typing import Any
 
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.names import (
+    CNI_NAMES,
+    PROXY_MODES,
+    SYSCTLS,
+)
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import (
     Applied,
     Cni,
@@ -19,24 +24,6 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_frames import (
     Section,
     Transcript,
-)
-
-MODES = ("iptables", "ipvs", "nftables", "userspace")
-CNI_NAMES = {
-    "antrea": "antrea",
-    "calico": "calico",
-    "canal": "canal",
-    "cilium-cni": "cilium",
-    "flannel": "flannel",
-    "kube-ovn": "kube-ovn",
-    "kube-router": "kube-router",
-    "multus": "multus",
-    "weave-net": "weave",
-}
-SYSCTLS = (
-    "net.core.txrehash",
-    "net.ipv4.conf.all.rp_filter",
-    "net.netfilter.nf_conntrack_udp_timeout",
 )
 
 
@@ -87,11 +74,11 @@ def _from_metrics(section: Section) -> KubeProxy | None:
     mode = parts.get("proxyMode", "").strip()
     version = re.search(r'git_version="v?([^"]+)"', parts.get("metrics", ""))
     config = _configz(parts.get("configz", ""))
-    mode = mode if mode in MODES else str(config.get("mode", ""))
-    if mode not in MODES and not version:
+    mode = mode if mode in PROXY_MODES else str(config.get("mode", ""))
+    if mode not in PROXY_MODES and not version:
         return None
     facts = _facts("127.0.0.1:10249", running=True)
-    facts["mode"] = mode if mode in MODES else None
+    facts["mode"] = mode if mode in PROXY_MODES else None
     facts["version"] = version[1] if version else None
     rules = config.get("nftables" if mode == "nftables" else "iptables")
     rules = rules if isinstance(rules, dict) else {}
@@ -135,7 +122,7 @@ def _from_process(name: str, lines: list[str]) -> KubeProxy:
             flag = line == "--masquerade-all" and following not in ("true", "false")
             values[OPTIONS[line]] = "true" if flag else following
     mode, bit = values.get("mode"), values.get("masqueradeBit", "")
-    facts["mode"] = mode if mode in MODES else None
+    facts["mode"] = mode if mode in PROXY_MODES else None
     facts["masquerade_bit"] = int(bit) if bit.isdigit() else None
     facts["masquerade_all"] = {"true": True, "false": False}.get(values.get("masqueradeAll", ""))
     facts["cluster_cidr"] = values.get("clusterCIDR")

@@ -13,19 +13,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.files
     NEEDS_ROOT,
     lines_of,
 )
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.names import CNI_NAMES
 
-# names and types of CNI configurations, as their projects' manifests have them
-NAMES = {
-    "antrea": "antrea",
-    "calico": "calico",
-    "canal": "canal",
-    "cilium-cni": "cilium",
-    "flannel": "flannel",
-    "kube-ovn": "kube-ovn",
-    "kube-router": "kube-router",
-    "multus": "multus",
-    "weave-net": "weave",
-}
 CALICO = "/opt/cni/bin/calico"
 
 
@@ -48,7 +37,7 @@ def read():  # type: () -> Dict[str, Any]
             return {"unknown": NEEDS_ROOT}
         for line in lines_of(path):
             for value in re.findall(r'"(?:type|name)"\s*:\s*"([^"]*)"', line):
-                names.update([NAMES[value]] if value in NAMES else [])
+                names.update([CNI_NAMES[value]] if value in CNI_NAMES else [])
     network = re.search(
         r"^FLANNEL_NETWORK=(\S+)", "\n".join(lines_of("/run/flannel/subnet.env")), re.MULTILINE
     )

@@ -8,11 +8,8 @@ import os
 import re
 from typing import Any, Dict, List, Optional
 
-SYSCTLS = (
-    "net.core.txrehash",
-    "net.ipv4.conf.all.rp_filter",
-    "net.netfilter.nf_conntrack_udp_timeout",
-)
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.names import SYSCTLS
+
 RECORD = "/var/lib/vxlan-offload/record.json"
 UNITS = "/etc/systemd/system"
 NEEDS_ROOT = "needs root: run with become"

@@ -12,8 +12,8 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.files import lines_of
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.names import PROXY_MODES
 
-MODES = ("iptables", "ipvs", "nftables", "userspace")
 ADDRESSES = ("127.0.0.1", "[::1]")
 # programs that contain kube-proxy among others
 COMMON = ("hyperkube", "k3s", "rke2", "kubelite")
@@ -68,13 +68,13 @@ def from_port(address):  # type: (str) -> Optional[Dict[str, Any]]
         return None
     config = configuration(ask(address, "configz"))
     version = re.search(r'git_version="v?([^"]+)"', ask(address, "metrics"))
-    mode = mode if mode in MODES else str(config.get("mode", ""))
-    if mode not in MODES and not version:
+    mode = mode if mode in PROXY_MODES else str(config.get("mode", ""))
+    if mode not in PROXY_MODES and not version:
         return None
     rules = config.get("nftables" if mode == "nftables" else "iptables")
     rules = rules if isinstance(rules, dict) else {}
     seen = {
-        "mode": mode if mode in MODES else None,
+        "mode": mode if mode in PROXY_MODES else None,
         "version": version.group(1) if version else None,
         "masquerade_bit": _typed(rules.get("masqueradeBit"), int),
         "masquerade_all": _typed(rules.get("masqueradeAll"), bool),
@@ -124,7 +124,7 @@ def from_process(name, path):  # type: (str, str) -> Dict[str, Any]
         if match and match.group(1) in FILE_KEYS:
             values.setdefault(FILE_KEYS[match.group(1)], match.group(2).strip())
     bit = values.get("iptables-masquerade-bit", "")
-    result["mode"] = values.get("proxy-mode") if values.get("proxy-mode") in MODES else None
+    result["mode"] = values.get("proxy-mode") if values.get("proxy-mode") in PROXY_MODES else None
     result["masquerade_bit"] = int(bit) if bit.isdigit() else None
     result["masquerade_all"] = {"true": True, "false": False}.get(values.get("masquerade-all", ""))
     result["cluster_cidr"] = values.get("cluster-cidr")

@@ -16,19 +16,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader impor
     netfilter,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.links import Links
-
-SUBSETS = (
-    "kernel",
-    "vxlan",
-    "links",
-    "routes",
-    "netfilter",
-    "kube_proxy",
-    "cni",
-    "sysctl",
-    "counters",
-    "applied",
-)
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.names import SUBSETS
 
 
 def _before_4_6(release):  # type: (str) -> bool
