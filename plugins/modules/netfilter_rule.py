@@ -153,7 +153,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import (
     rule_arguments,
     rule_state,
 )
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError, answer
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.privileges import (
     require_net_admin,
 )
@@ -227,11 +227,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except NodeError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    answer(module, run)
 
 
 if __name__ == "__main__":

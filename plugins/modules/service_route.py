@@ -73,7 +73,7 @@ after:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import command, route
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError, answer
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.privileges import (
     require_net_admin,
 )
@@ -121,11 +121,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    try:
-        result = run(module)
-    except NodeError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    answer(module, run)
 
 
 if __name__ == "__main__":
