@@ -8,7 +8,6 @@ from __future__ import annotations
 UNDERLAY_PREFIX = 16
 GATEWAY = "10.1.0.1"
 CLUSTER_CIDR = "10.244.0.0/16"
-SERVICE_CIDR = "10.96.0.0/12"
 DNS_SERVICE = "10.96.0.10"
 KUBERNETES_SERVICE = "10.96.0.1"
 

@@ -21,7 +21,6 @@ ETHTOOL_SFEATURES = 0x3B
 ETH_SS_FEATURES = 4
 ETH_GSTRING_LEN = 32
 F_UNSUPPORTED = 1  # a bit that was asked for cannot be changed
-F_WISH = 2  # it is requested now, but not active: another feature that it needs is off
 
 Features = Dict[str, Dict[str, bool]]
 

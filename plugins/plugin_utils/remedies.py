@@ -1,18 +1,16 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every remedy simulated on a node's facts, the one to take first at the top. `plan` is here too, for its users."""
+"""Every remedy simulated on a node's facts, the one to take first at the top."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import validate
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import BY_ID, CATALOGUE, METHODS, Remedy
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import CATALOGUE, Remedy
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import SAFE, Plan, plan
-
-__all__ = ["BY_ID", "CATALOGUE", "METHODS", "Plan", "Remedy", "plan", "ranked"]
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import SAFE, plan
 
 
 def _entry(facts: Facts, remedy: Remedy, service_cidr: str) -> dict[str, Any]:
