@@ -66,7 +66,7 @@ _value:
     summary:
       description: Why, in one line.
       type: str
-      sample: UDP and TCP are lost to Services on vxlan.calico: nat KUBE-POSTROUTING rule 3 (-j MASQUERADE --random-fully) ...
+      sample: "UDP and TCP are lost to Services on vxlan.calico: nat KUBE-POSTROUTING rule 3 (-j MASQUERADE --random-fully) ..."
     action:
       description: What to do, in one line.
       type: str
