@@ -66,7 +66,8 @@ options:
     type: int
     default: 30
 extends_documentation_fragment:
-  - kubenet.vxlan_offload.state_module
+  - kubenet.vxlan_offload.node_module
+  - kubenet.vxlan_offload.node_module.state
 notes:
   - Runs on CPython 3.6 and later and needs nothing but iptables.
   - Whether the rule is there is decided by C(iptables -C), whose only answers are return code 0, and return code 1 with the

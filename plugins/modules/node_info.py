@@ -39,8 +39,16 @@ options:
       - A file on the controller with what the probe printed on a node, C(sudo sh < probe.sh > node.txt).
       - It is read in place of a node; nothing connects to one, and O(reader) has no meaning then.
     type: path
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the same as in a run, since it changes nothing.
+    support: full
+  diff_mode:
+    description: Returns what it changed in diff mode.
+    support: N/A
+    details: It changes nothing.
 extends_documentation_fragment:
-  - kubenet.vxlan_offload.info_module
+  - kubenet.vxlan_offload.node_module
 requirements:
   - "pyroute2 >= 0.7.2 on the node, for O(reader=python) only"
   - "python-iptables on the node, for O(reader=python) only, and only when C(/proc/net/ip_tables_names) lists a table"

@@ -29,7 +29,8 @@ options:
     type: bool
     default: true
 extends_documentation_fragment:
-  - kubenet.vxlan_offload.state_module
+  - kubenet.vxlan_offload.node_module
+  - kubenet.vxlan_offload.node_module.state
 notes:
   - Runs on CPython 3.6 and later with nothing installed.
   - Switching V(tx-checksum-ip-generic) off makes the TCP and UDP segmentation features inactive while they stay requested.

@@ -74,13 +74,8 @@ attributes:
     description: Returns what it changed, or would change in C(check_mode), when in diff mode.
     support: none
     details: There is never a difference to show.
-  idempotent:
-    description: A second run with the same options changes nothing.
-    support: full
-  platform:
-    description: Systems that the module runs on.
-    platforms: linux
-    support: full
+extends_documentation_fragment:
+  - kubenet.vxlan_offload.node_module
 notes:
   - Takes well below 100 ms when all questions are answered, and O(timeout) seconds when one is not.
   - Why new sockets. Only the first packet of a connection carries the mark of kube-proxy, so a second question on
@@ -271,7 +266,10 @@ ARGUMENTS = {
 
 def check(params):
     """Raise ValueError for input that can never work."""
-    ipaddress.ip_address(params["address"])
+    try:
+        ipaddress.ip_address(params["address"])
+    except ValueError:
+        raise ValueError("address %r is no IP address: give the Service's, see kubectl get service" % params["address"]) from None
     build_query(0, params["name"])
     limits = [("port", 1, 65535), ("attempts", 1, 32), ("timeout", 0.01, 60), ("vxlan_port", 1, 65535)]
     for option, least, most in limits:

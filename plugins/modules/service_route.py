@@ -28,7 +28,8 @@ options:
     choices: [present, absent]
     default: present
 extends_documentation_fragment:
-  - kubenet.vxlan_offload.state_module
+  - kubenet.vxlan_offload.node_module
+  - kubenet.vxlan_offload.node_module.state
 notes:
   - Runs on CPython 3.6 and later and needs nothing but iproute2; its text output is read, since C(ip -j) is missing on old nodes.
   - Does not help a NodePort, and does nothing useful in the IPVS mode of kube-proxy. Felix removes routes of its device
