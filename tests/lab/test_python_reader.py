@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from network_namespace import BACKENDS, NOBODY, NetworkNamespace
 
-MODULE = "ansible_collections.kubenet.vxlan_offload.plugins.modules.node_info"
-BACKENDS = ["nft", "legacy"]
 RULES = r"""
 -t nat -N KUBE-POSTROUTING
 -t nat -N KUBE-SERVICES
@@ -49,22 +47,13 @@ RULES = r"""
 """
 
 
-class Namespace:
-    def __init__(self, name):
-        self.name = name
-
-    def run(self, *argv, **options):
-        return subprocess.run(["ip", "netns", "exec", self.name, *argv], capture_output=True, text=True, check=True, **options).stdout
-
+class Namespace(NetworkNamespace):
     def load(self, backend, rules=RULES):
         for line in rules.replace("\\\n", "").strip().splitlines():
             self.run("sh", "-c", f"iptables-{backend} -w 5 " + line.replace("$", "\\$"))
 
-    def reader(self, *before, environment=None, **arguments):
-        command = ["ip", "netns", "exec", self.name, *before, sys.executable, "-m", MODULE]
-        text = json.dumps({"ANSIBLE_MODULE_ARGS": {"reader": "python", **arguments}})
-        done = subprocess.run(command, input=text, capture_output=True, text=True, env={**os.environ, **(environment or {})}, check=False)
-        return json.loads(done.stdout)
+    def reader(self, *before, **arguments):
+        return self.module("node_info", before=before, reader="python", **arguments)
 
     def printed(self, backend, table):
         """Rules by chain as the tool itself prints them."""
@@ -77,16 +66,10 @@ class Namespace:
                 found.setdefault(chain, [])
         return found
 
-    def legacy_tables(self):
-        return self.run("cat", "/proc/net/ip_tables_names").split()
-
 
 @pytest.fixture
 def namespace():
-    name = f"b-reader-{os.getpid()}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    made = Namespace(name)
-    try:
+    with Namespace(f"b-reader-{os.getpid()}").made() as made:
         for line in (
             "link add eth0 type veth peer name peer0",
             "link set eth0 up",
@@ -103,8 +86,6 @@ def namespace():
             made.run("ip", *line.split())
         made.run("ethtool", "-K", "vxlan.calico", "tx-checksum-ip-generic", "off")
         yield made
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 def differences(shell, python, path=""):
@@ -163,7 +144,7 @@ def test_reading_creates_no_legacy_table(namespace):
 
 
 def test_without_root_the_rules_are_unknown_and_the_devices_are_not(namespace):
-    node = namespace.reader("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")["node"]
+    node = namespace.reader(*NOBODY)["node"]
     assert {(t["state"], t["reason"]) for t in node["netfilter"]["tables"]} == {("unknown", "needs root: run with become")}
     assert [device["name"] for device in node["vxlan"]["devices"]] == ["external", "flannel.1", "other6", "vxlan.calico"]
     assert node["kube_proxy"] == {"unknown": node["kube_proxy"]["unknown"]}

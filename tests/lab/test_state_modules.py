@@ -13,39 +13,18 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from network_namespace import BACKENDS, NOBODY, NetworkNamespace
 
-MODULES = "ansible_collections.kubenet.vxlan_offload.plugins.modules."
 CHECKSUM = "tx-checksum-ip-generic"
-NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-BACKENDS = ["nft", "legacy"]
 
 
-class Node:
-    """A network namespace in which modules and tools run."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def run(self, *argv, check=True, **options):
-        command = ["ip", "netns", "exec", self.name, *argv]
-        return subprocess.run(command, check=check, capture_output=True, text=True, **options).stdout
-
-    def module(self, name, python=sys.executable, before=(), check=False, environment=None, **arguments):
-        """One run of a module as Ansible does it, without the packing."""
-        arguments["_ansible_check_mode"] = check
-        out = self.run(
-            *before, python, "-m", MODULES + name, check=False,
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), env={**os.environ, **(environment or {})},
-        )  # fmt: skip
-        result = json.loads(out)
-        result.pop("invocation", None)
-        return result
+class Node(NetworkNamespace):
+    """What the tools say is there."""
 
     def rules(self, backend, table, chain):
         listing = self.run(f"iptables-{backend}", "-t", table, "-S", chain).splitlines()
@@ -60,24 +39,16 @@ class Node:
                 found[match[1]] = (match[4] or match[2]) == "on"
         return found
 
-    def legacy_tables(self):
-        return self.run("cat", "/proc/net/ip_tables_names").split()
-
 
 @pytest.fixture
 def node():
-    name = f"b-state-{os.getpid()}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    made = Node(name)
-    try:
+    with Node(f"b-state-{os.getpid()}").made() as made:
         made.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "peer0")
         for device in ("eth0", "peer0"):
             made.run("ip", "link", "set", device, "up")
         made.run("ip", "link", "add", "vxlan.calico", "type", "vxlan", "id", "4096", "dstport", "4789", "dev", "eth0")
         made.run("ip", "link", "set", "vxlan.calico", "up")
         yield made
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 def check_then_run_then_again(node, name, **arguments):
