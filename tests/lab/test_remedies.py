@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -175,11 +176,56 @@ def test_auto_takes_the_cheapest_cure_and_keeps_it(lab: Any, tmp_path: Any) -> N
     assert state_of(lab, node) == before
 
 
-def test_a_cure_that_does_not_cure_is_rolled_back(lab: Any, tmp_path: Any) -> None:
-    """Only a part of the Service network is routed, without the DNS Service: the facts do not end as simulated, or packets fail."""
+# A table of a third party, in native nft, which no reader looks at: its rewriting is seen in packets only.
+FOREIGN = """
+table ip foreign {
+  chain postrouting {
+    type nat hook postrouting priority 90;
+    oifname "eth0" udp dport 4789 masquerade fully-random
+  }
+}
+"""
+
+
+@pytest.fixture
+def foreign_table(lab: Any) -> Iterator[Callable[[str], None]]:
+    nodes: list[str] = []
+
+    def load(node: str) -> None:
+        nodes.append(node)
+        lab.run(node, "nft", FOREIGN)
+
+    yield load
+    for node in nodes:
+        lab.run(node, "nft", "delete table ip foreign")
+
+
+def test_a_cure_that_does_not_cure_is_rolled_back(lab: Any, foreign_table: Callable[[str], None], tmp_path: Any) -> None:
+    node = "pre_fix_kube_proxy_nft"
+    foreign_table(node)
+    before = state_of(lab, node)
+    run = run_playbook(lab, "apply", node, tmp_path)
+    assert run.returncode == 2
+    assert "clear_mark was rolled back" in run.output
+    assert state_of(lab, node) == before
+
+
+def test_packets_seen_corrupted_outrank_rules_that_look_fine(make_lab: Any, tmp_path: Any) -> None:
+    lab = make_lab("fixed_kube_proxy")
+    (node,) = lab.nodes
+    assert run_playbook(lab, "verify", node, tmp_path).returncode == 0
+    lab.run(node, "nft", FOREIGN)
+    run = run_playbook(lab, "verify", node, tmp_path)
+    assert run.returncode == 2, run.output
+    found = json.loads((tmp_path / "fleet.json").read_text(encoding="utf-8"))["hosts"][node]
+    assert (found["status"], found["udp"], found["tcp"]) == ("affected", "broken", "broken")
+    assert "packets were seen corrupted although the rules read unaffected" in found["summary"]
+
+
+def test_a_partial_service_cidr_is_refused(lab: Any, tmp_path: Any) -> None:
     node = "pre_fix_kube_proxy_legacy"
     before = state_of(lab, node)
     run = run_playbook(lab, "apply", node, tmp_path, workaround_method="service_route", workaround_service_cidr="10.111.0.0/16")
-    assert run.returncode == 2, run.output
+    assert run.returncode == 2
+    assert "service_route would not help on this node" in run.output
     assert state_of(lab, node) == before
-    assert lab.verdict(node) == BROKEN
