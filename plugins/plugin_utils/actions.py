@@ -151,7 +151,8 @@ def _refuse_offload(_facts: Facts, devices: Devices, _cidr: str) -> str:
     fixed = [str(one.get("name")) for one in devices if ((one.get("features") or {}).get(CHECKSUM) or {}).get("fixed")]
     if fixed:
         return f"{CHECKSUM} of {', '.join(fixed)} is fixed by its driver"
-    return f"the features of {', '.join(unread)} were not read: install ethtool" if unread else ""
+    reasons = "; ".join(dict.fromkeys(str(one["features_unknown"]) for one in devices if one.get("features_unknown")))
+    return f"the features of {', '.join(unread)} were not read: {reasons or 'install ethtool'}" if unread else ""
 
 
 def _refuse_felix(_facts: Facts, devices: Devices, _cidr: str) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Optional, TypedDict
 
@@ -97,7 +98,8 @@ def offload_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
     active = feature_on(device, CHECKSUM)
     source = f"ethtool -k {device.get('name')}"
     if active is None:
-        return condition("unknown", f"{CHECKSUM} of {device.get('name')} was not read", source)
+        reason = device.get("features_unknown")
+        return condition("unknown", f"{CHECKSUM} of {device.get('name')} was not read{': ' if reason else ''}{reason or ''}", source)
     return condition("yes" if active else "no", f"{CHECKSUM} is {'on' if active else 'off'}", source)
 
 
@@ -111,8 +113,10 @@ def rewrite_condition(facts: Facts, device: Mapping[str, Any]) -> tuple[Conditio
     found = rewrite(facts, device)
     evidence = found.evidence
     if found.holds == "unknown":
-        names = ", ".join(f"{one.get('backend')} {one.get('table')}" for one in unread_tables(facts))
-        evidence = f"it depends on tables that could not be read: {names}"
+        unread = unread_tables(facts)
+        names = ", ".join(f"{one.get('backend')} {one.get('table')}" for one in unread)
+        reasons = "; ".join(dict.fromkeys(str(one["reason"]) for one in unread if one.get("reason")))
+        evidence = f"it depends on tables that could not be read ({names}){': ' if reasons else ''}{reasons}"
     return condition(found.holds, evidence, source_of(facts, "netfilter")), found
 
 
@@ -146,6 +150,10 @@ def missing_facts(facts: Facts) -> list[Missing]:
         if part(facts, name) is None:
             reason = why_unknown(facts, name)
             found.append({"fact": name, "reason": reason, "how": how_to_get(reason)})
+    for device in (part(facts, "vxlan") or {}).get("devices") or []:
+        reason = str(device.get("features_unknown") or "")
+        if reason:
+            found.append({"fact": f"vxlan.{device.get('name')}.features", "reason": reason, "how": how_to_get(reason)})
     for one in unread_tables(facts):
         reason = str(one.get("reason") or "it could not be read")
         fact = f"netfilter.{one.get('backend')}.{one.get('table')}"
@@ -165,4 +173,9 @@ def how_to_get(reason: str) -> str:
         return "run with become: true"
     if "gather_subset" in reason:
         return "gather it: gather_subset all"
+    if "collect it again" in reason:
+        return "collect the transcript again, to its end"
+    package = re.search(r"\binstall ([a-z][a-z0-9-]+)", reason)
+    if package and package[1] != "it":
+        return f"install {package[1]} on the node and read it again"
     return "read the node again when that is settled"

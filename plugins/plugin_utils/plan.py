@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import validate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.actions import build_actions, refusal, undo_of, units_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import BY_ID, CATALOGUE, METHODS
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, part, vxlan_devices
@@ -126,6 +127,7 @@ def plan(facts: Facts, method: str, accept_risk: bool = False, service_cidr: str
     """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: use one of {', '.join(METHODS)}")
+    validate.service_networks(service_cidr)  # a wrong one is told, also where no remedy needs it
     base = before_ours(facts)
     before = judge(base)
     if method == "auto":

@@ -13,6 +13,12 @@ from typing import NamedTuple
 
 HEADER = re.compile(r"vxlan-offload-probe (\d+) ([0-9a-zA-Z-]{8,})$")
 NEEDS_ROOT = re.compile(r"permission denied|not permitted|must be root", re.IGNORECASE)
+# sections by the program that fills them, and its package
+PROGRAMS = {
+    **dict.fromkeys(("vxlan", "addr", "default", "lookup"), ("ip", "iproute2")),
+    **dict.fromkeys(("features", "driver"), ("ethtool", "ethtool")),
+    "chain": ("iptables or nft", "iptables"),
+}
 
 
 class Section(NamedTuple):
@@ -30,11 +36,14 @@ class Section(NamedTuple):
         """Why this section has no usable content, and what to do."""
         if self.code is None:
             return f"transcript ends inside {self.name}: collect it again"
+        program, package = PROGRAMS.get(self.name, (self.name, self.name))
+        if self.code == 127:
+            return f"{program} is not on the node: install {package}"
+        if self.code == 126:  # the shell says "Permission denied" to root too
+            return f"{program} cannot be executed on the node: look at its file mode, or install {package} again"
         text = next((line for line in self.lines if line.strip() and line[0] != "#"), "")
         if NEEDS_ROOT.search(text):
             return "needs root: run with become"
-        if self.code == 127:
-            return f"{text or self.name + ': not found'}: install it on the node"
         return text or f"{self.name} ended with return code {self.code}"
 
 

@@ -88,10 +88,10 @@ def _unreadable(transcript: Transcript, section: Section | None) -> str:
         # the probe stops at the first chain when it may not read
         denied = any(NEEDS_ROOT.search(line) for one in transcript.all("chain") for line in one.lines if not one.ok)
         return ROOT if denied else transcript.missing("chain")
-    reason = section.reason()
-    if "incompatible" in reason:
-        return f"{reason} It has rules that nft wrote and iptables cannot print: look at them with nft list ruleset"
-    return reason
+    said = next((line.lstrip("# ") for line in section.lines if "incompatible" in line), "")
+    if said:  # printed among the rules that iptables does understand
+        return f"{said.rstrip('.')}: it has rules that nft wrote and iptables cannot print, look at them with nft list ruleset"
+    return section.reason()
 
 
 def _legacy_table(transcript: Transcript, table: str, lines: tuple[str, ...], printer: Printer | None) -> Table:

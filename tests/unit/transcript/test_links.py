@@ -100,13 +100,20 @@ def test_missing_ethtool_is_said_for_each_device():
     line = HEAD + "vxlan id 1 local 10.1.0.1 dev eth0 dstport 8472 udpcsum"
     missing = section("features tun0", "sh: 1: ethtool: not found", code=127)
     found = facts(section("vxlan", line), missing, section("default"), section("release"))["vxlan"]["devices"][0]
-    assert (found["features"], found["features_unknown"]) == ({}, "sh: 1: ethtool: not found: install it on the node")
+    assert (found["features"], found["features_unknown"]) == ({}, "ethtool is not on the node: install ethtool")
 
 
-@pytest.mark.parametrize("code, text", [(127, "sh: 1: ip: not found"), (1, "Cannot open netlink socket: Address family not supported")])
-def test_devices_that_could_not_be_listed_are_unknown(code, text):
+@pytest.mark.parametrize(
+    "code, text, reason",
+    [
+        (127, "sh: 1: ip: not found", "ip is not on the node: install iproute2"),
+        (126, "sh: 1: ip: Permission denied", "ip cannot be executed on the node: look at its file mode"),
+        (1, "Cannot open netlink socket: Address family not supported", "Cannot open netlink socket"),
+    ],
+)
+def test_devices_that_could_not_be_listed_are_unknown(code, text, reason):
     found = facts(section("vxlan", text, code=code), section("default"), section("release"))
-    assert text in found["vxlan"]["unknown"]
+    assert reason in found["vxlan"]["unknown"]
 
 
 def test_links_are_the_underlay_and_the_default_route_but_no_vxlan_device():
