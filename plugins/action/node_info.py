@@ -40,16 +40,14 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(ARGUMENTS)
-        if options["transcript"]:
-            text = self._saved(options["transcript"])
-        elif options["reader"] == "python":
+        if options["reader"] == "python" and not options["transcript"]:
             return self._python(result, options, task_vars)
-        else:
-            text = self._collect(options)
         try:
+            text = self._saved(options["transcript"]) if options["transcript"] else self._collect(options)
             node = transcript.parse(text)
-        except ValueError as error:
-            raise AnsibleActionFail(str(error)) from None
+        except (AnsibleActionFail, ValueError) as error:
+            # Returned, not raised: failed_when does not see what is raised, and a node that cannot be read is a line of the report.
+            return {**result, "changed": False, "failed": True, "msg": str(error)}
         return {**result, "changed": False, "node": node}
 
     def _saved(self, path: str) -> str:
@@ -57,7 +55,7 @@ class ActionModule(ActionBase):
         try:
             return Path(found).read_text(encoding="utf-8", errors="replace")
         except OSError as error:
-            raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}") from None
+            raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}; it is looked for on the controller") from None
 
     def _python(self, result: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         arguments = {key: value for key, value in options.items() if key != "transcript"}
