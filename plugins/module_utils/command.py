@@ -41,8 +41,8 @@ def runner(timeout):  # type: (float) -> Run
                 env=environment,
                 timeout=timeout,
             )
-        except FileNotFoundError:
-            return NOT_FOUND, "", "%s: not found" % argv[0]
+        except OSError as error:  # not there, not executable, for another machine
+            return NOT_FOUND, "", "%s: %s" % (argv[0], error.strerror)
         except subprocess.TimeoutExpired:
             return TIMED_OUT, "", "%s gave no answer for %d s" % (argv[0], timeout)
         return (
