@@ -37,7 +37,7 @@ def apply(lab: Any, node: str, method: str, tmp_path: Any) -> list[str]:
 
 def start(lab: Any, node: str, unit: str) -> None:
     """Run the commands of a unit in order; a command with - before it may fail."""
-    for kind, command in re.findall(r"^ExecStart(Pre)?=(.*)$", lab.run(node, "cat", unit), re.M):
+    for command in re.findall(r"^ExecStart(?:Pre)?=(.*)$", lab.run(node, "cat", unit), re.M):
         words = shlex.split(command.lstrip("-").replace("%%", "%").replace("$$", "$"))
         lab.run(node, *words, check=not command.startswith("-"))
 
@@ -83,7 +83,7 @@ def test_what_a_kube_proxy_sync_erases_comes_back_with_the_timer(lab: Any, node:
     assert "OnUnitActiveSec=15" in lab.run(node, "cat", timer)
     backend = "iptables-" + node.rstrip("_3").rpartition("_")[2]
     rules = lab.run(node, backend, "-t", "nat", "-S", "KUBE-POSTROUTING").splitlines()
-    theirs = [rule for rule in rules[2:]]
+    theirs = rules[2:]
     # A sync flushes the chain and writes kube-proxy's own rules (iptables-restore --noflush with ":KUBE-POSTROUTING - [0:0]").
     text = "*nat\n:KUBE-POSTROUTING - [0:0]\n%s\nCOMMIT\n" % "\n".join(theirs)
     lab.run(node, "sh", "-c", 'printf %s "$1" | "$0"-restore --noflush', backend, text)
@@ -99,5 +99,6 @@ def test_systemd_analyze_finds_a_broken_unit(tmp_path: Any) -> None:
     """The judge of the tests above can say no."""
     unit = tmp_path / "vxlan-offload-broken.service"
     unit.write_text("[Service]\nType=oneshot\nExecStart=ethtol -K vxlan.calico\n", encoding="utf-8")
-    done = subprocess.run(["systemd-analyze", "verify", str(unit)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    command = ["systemd-analyze", "verify", str(unit)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert "vxlan-offload-broken" in done.stdout
