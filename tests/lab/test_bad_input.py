@@ -125,23 +125,51 @@ def node_alone(make_lab: Any) -> Any:
 # What a module refuses
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "offload, unknown device": ("offload", {"device": "nosuch0", "features": {"tx-checksum-ip-generic": False}}, "there is no device nosuch0"),
-    "offload, device that is no VXLAN": ("offload", {"device": "eth0", "features": {"tx-checksum-ip-generic": False}}, "eth0 is no VXLAN device"),
-    "offload, unknown feature": ("offload", {"device": "vxlan.calico", "features": {"tx-nosuch": False}}, "has no feature tx-nosuch: see ethtool -k"),
+    "offload, unknown device": (
+        "offload",
+        {"device": "nosuch0", "features": {"tx-checksum-ip-generic": False}},
+        "there is no device nosuch0",
+    ),
+    "offload, device that is no VXLAN": (
+        "offload",
+        {"device": "eth0", "features": {"tx-checksum-ip-generic": False}},
+        "eth0 is no VXLAN device",
+    ),
+    "offload, unknown feature": (
+        "offload",
+        {"device": "vxlan.calico", "features": {"tx-nosuch": False}},
+        "has no feature tx-nosuch: see ethtool -k",
+    ),
     "offload, name with shell characters": ("offload", {"device": "a;>" + HARM, "features": {}}, "there is no device a;>" + HARM),
     "offload, empty name": ("offload", {"device": "", "features": {}}, "see ip link"),
     "route, unknown device": ("service_route", {"destination": "10.96.0.0/12", "device": "nosuch0"}, "there is no device nosuch0"),
-    "route, name with shell characters": ("service_route", {"destination": "10.96.0.0/12", "device": "$(id>h)"}, "there is no device $(id>h)"),
-    "route, prefix too long": ("service_route", {"destination": "10.96.0.0/33", "device": "vxlan.calico"}, "no network such as 10.96.0.0/12"),
+    "route, name with shell characters": (
+        "service_route",
+        {"destination": "10.96.0.0/12", "device": "$(id>h)"},
+        "there is no device $(id>h)",
+    ),
+    "route, prefix too long": (
+        "service_route",
+        {"destination": "10.96.0.0/33", "device": "vxlan.calico"},
+        "no network such as 10.96.0.0/12",
+    ),
     "route, host bits": ("service_route", {"destination": "10.96.0.1/12", "device": "vxlan.calico"}, "no network such as 10.96.0.0/12"),
     "route, a word": ("service_route", {"destination": "services; reboot", "device": "vxlan.calico"}, "no network such as 10.96.0.0/12"),
     "route, everything": ("service_route", {"destination": "0.0.0.0/0", "device": "vxlan.calico"}, "name the network of the Services"),
     "rule, mark too big": ("netfilter_rule", {"rule": [*MARK_RULE[:-1], "0x100000000"]}, "needs a mark such as 0x4000/0x4000"),
     "rule, mark that is no number": ("netfilter_rule", {"rule": [*MARK_RULE[:-1], "0xZZ"]}, "needs a mark such as 0x4000/0x4000"),
-    "rule, shell characters in a port": ("netfilter_rule", {"rule": ["-p", "udp", "--dport", "1;>" + HARM, "-j", "ACCEPT"]}, "needs a port or a range"),
+    "rule, shell characters in a port": (
+        "netfilter_rule",
+        {"rule": ["-p", "udp", "--dport", "1;>" + HARM, "-j", "ACCEPT"]},
+        "needs a port or a range",
+    ),
     "rule, shell characters in a device": ("netfilter_rule", {"rule": ["-o", "$(id>h)", "-j", "ACCEPT"]}, "needs an interface name"),
     "rule, shell characters in a target": ("netfilter_rule", {"rule": ["-j", "`>" + HARM + "`"]}, HARM),
-    "rule, shell characters in the chain": ("netfilter_rule", {"chain": "$(>" + HARM + ")", "rule": MARK_RULE}, "chain name '$(>" + HARM + ")' is not valid"),
+    "rule, shell characters in the chain": (
+        "netfilter_rule",
+        {"chain": "$(>" + HARM + ")", "rule": MARK_RULE},
+        "chain name '$(>" + HARM + ")' is not valid",
+    ),
     "rule, line break": ("netfilter_rule", {"rule": ["-m", "comment", "--comment", "a\n-F", "-j", "ACCEPT"]}, "has a line break"),
     "rule, a command": ("netfilter_rule", {"rule": ["-j", "ACCEPT", "-F"]}, "-F is no part of a rule"),
     "rule, unknown chain": ("netfilter_rule", {"chain": "NOSUCH", "rule": MARK_RULE}, "there is no chain NOSUCH"),
@@ -202,7 +230,10 @@ def test_a_comment_with_shell_characters_means_itself(node_alone: Any) -> None:
 VARIABLES: dict[str, tuple[dict[str, Any], str]] = {
     "service CIDR, too long": ({"workaround_method": "service_route", "workaround_service_cidr": "10.96.0.0/33"}, "is not a network"),
     "service CIDR, host bits": ({"workaround_method": "service_route", "workaround_service_cidr": "10.96.0.1/12"}, "is not a network"),
-    "service CIDR, everything": ({"workaround_method": "service_route", "workaround_service_cidr": "0.0.0.0/0"}, "give the cluster's service CIDR"),
+    "service CIDR, everything": (
+        {"workaround_method": "service_route", "workaround_service_cidr": "0.0.0.0/0"},
+        "give the cluster's service CIDR",
+    ),
     "service CIDR, that auto does not need": ({"workaround_service_cidr": "$(>" + HARM + ")"}, "is not a network"),
     "service CIDR, none": ({"workaround_method": "service_route"}, "set workaround_service_cidr"),
     "method, unknown": ({"workaround_method": "prayer"}, "prayer"),
