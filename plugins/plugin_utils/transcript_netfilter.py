@@ -91,6 +91,9 @@ def _unreadable(transcript: Transcript, section: Section | None) -> str:
     said = next((line.lstrip("# ") for line in section.lines if "incompatible" in line), "")
     if said:  # printed among the rules that iptables does understand
         return f"{said.rstrip('.')}: it has rules that nft wrote and iptables cannot print, look at them with nft list ruleset"
+    odd = next((line for line in section.lines[1:] if line and not re.match(r"-A \S+ ", line)), "")
+    if section.ok and odd:  # "-A POSTROUTING" alone: a set of nft(8) in iptables 1.8.9
+        return f"iptables printed {odd!r}, which is no rule: look at it with nft list ruleset"
     return section.reason()
 
 
