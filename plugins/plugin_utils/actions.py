@@ -213,8 +213,8 @@ def _undo_offload(facts: Facts, args: Mapping[str, Any]) -> list[Action]:
     """The requested bits as they were."""
     devices = [*vxlan_devices(facts), link(facts, args["device"]) or {}]
     features = next((one.get("features") or {} for one in devices if one.get("name") == args["device"]), {})
-    before = {name: bool(features[name].get("requested")) for name in args["features"]}
-    return [{"module": "offload", "args": {"device": args["device"], "features": before}}]
+    before = {name: bool(features[name].get("requested")) for name in args["features"] if name in features}
+    return [{"module": "offload", "args": {"device": args["device"], "features": before}}] if before else []
 
 
 def _undo_route(facts: Facts, args: Mapping[str, Any]) -> list[Action]:
@@ -222,12 +222,18 @@ def _undo_route(facts: Facts, args: Mapping[str, Any]) -> list[Action]:
     return [] if there else [{"module": "service_route", "args": {**args, "state": "absent"}}]
 
 
+def _undo_felix(facts: Facts, _args: Mapping[str, Any]) -> list[Action]:
+    """The former value (the role puts in the one that it reads before the change), then the offload: Felix never turns it on again."""
+    calico = [str(one["name"]) for one in vxlan_devices(facts) if one.get("owner") == "calico"]
+    offload = [action for name in calico for action in _undo_offload(facts, {"device": name, "features": {CHECKSUM: False}})]
+    return [{"module": "felix_override", "args": {"value": ""}}, *offload]
+
+
 _UNDOS: dict[str, Callable[[Facts, Mapping[str, Any]], list[Action]]] = {
     "netfilter_rule": _undo_rule,
     "offload": _undo_offload,
     "service_route": _undo_route,
-    # The role replaces the empty value with the one that it reads before the change.
-    "felix_override": lambda _facts, _args: [{"module": "felix_override", "args": {"value": ""}}],
+    "felix_override": _undo_felix,
 }
 
 
