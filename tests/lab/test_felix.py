@@ -17,7 +17,9 @@ store=/var/lib/felixconfiguration
 case $1 in
 get) [ "$2 $3" = "felixconfigurations.crd.projectcalico.org default" ] && cat "$store" ;;
 patch)
-  python3 -c 'import json, sys; print(json.loads(sys.argv[1].split("=", 1)[1])["spec"]["featureDetectOverride"] or "", end="")' "$5" > "$store.new"
+  python3 -c 'import json, sys
+spec = json.loads(sys.argv[1].split("=", 1)[1])["spec"]
+print(spec["featureDetectOverride"] or "", end="")' "$5" > "$store.new"
   mv "$store.new" "$store"
   case ,$(cat "$store"), in *,ChecksumOffloadBroken=true,*) ethtool -K vxlan.calico tx off > /dev/null ;; esac ;;
 esac
