@@ -20,8 +20,11 @@ def _protocol(probe: Mapping[str, Any], name: str) -> str:
 
 def with_probe(diagnosis: Mapping[str, Any], probe: Any) -> dict[str, Any]:
     """The diagnosis with the probe's answer in `probe`; unchanged when nothing was asked."""
-    if not isinstance(probe, Mapping) or not isinstance(probe.get("verdict"), str):
+    if not isinstance(probe, Mapping) or probe.get("skipped") or probe.get("unreachable"):
         return dict(diagnosis)
+    if not isinstance(probe.get("verdict"), str):
+        failed = probe.get("msg")
+        return {**diagnosis, "probe": {"verdict": "unknown", "reason": str(failed)}} if failed else dict(diagnosis)
     found = {**diagnosis, "probe": {key: probe[key] for key in _KEPT if key in probe}}
     if probe["verdict"] == CORRUPTED and diagnosis["status"] != "affected":
         found.update(

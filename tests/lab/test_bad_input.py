@@ -257,6 +257,7 @@ def test_apply_refuses(label: str, lab: Any) -> None:
         run = apply(lab, node, **variables)
     messages = failures(run, node)
     assert expected in messages[-1], messages
+    assert not run.changed(node), "refused only after something was changed"
 
 
 # Tools that are not there
@@ -468,6 +469,13 @@ def test_a_file_that_is_no_transcript(lab: Any, tmp_path: Path) -> None:
     hosts = of_transcripts(lab, {"empty": "", "words": "hello\n", "controls": "\x00\x1b[31m\n"}, tmp_path)
     assert {one["status"] for one in hosts.values()} == {"unknown"}
     assert all("no probe transcript" in one["summary"] for one in hosts.values())
+
+
+def test_a_folder_without_a_transcript_is_an_error(lab: Any, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    run = lab.playbook(COLLECTION + "diagnose", variables={"vxlan_offload_transcripts": str(tmp_path / "empty")}, inventory_path="localhost,")
+    assert run.returncode == 2
+    assert "no *.txt in %s" % (tmp_path / "empty") in run.output
 
 
 def test_transcripts_with_strange_names(lab: Any, tmp_path: Path) -> None:

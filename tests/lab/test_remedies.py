@@ -210,6 +210,23 @@ def test_a_cure_that_does_not_cure_is_rolled_back(lab: Any, foreign_table: Calla
     assert state_of(lab, node) == before
 
 
+def test_a_later_run_that_fails_leaves_what_an_earlier_one_has_applied(lab: Any, foreign_table: Callable[[str], None], tmp_path: Any) -> None:
+    node = "pre_fix_kube_proxy_legacy"
+    before = state_of(lab, node)
+    assert run_playbook(lab, "apply", node, tmp_path).returncode == 0
+    applied = state_of(lab, node)
+    foreign_table(node)
+    with_foreign = state_of(lab, node)
+    run = run_playbook(lab, "apply", node, tmp_path)
+    assert run.returncode == 2
+    assert "clear_mark is still applied as recorded, but this run failed" in run.output
+    assert state_of(lab, node) == with_foreign
+    lab.run(node, "nft", "flush table ip foreign")
+    assert lab.verdict(node) == CURED
+    assert run_playbook(lab, "revert", node, tmp_path).returncode == 0
+    assert {**state_of(lab, node), "rules": ""} == {**before, "rules": ""} and applied != before
+
+
 def test_packets_seen_corrupted_outrank_rules_that_look_fine(make_lab: Any, tmp_path: Any) -> None:
     lab = make_lab("fixed_kube_proxy")
     (node,) = lab.nodes

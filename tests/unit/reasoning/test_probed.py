@@ -36,3 +36,9 @@ def test_a_dead_dns_server_does_not_change_the_status() -> None:
     found = with_probe(SAFE, {"verdict": "dns_server_down", "reason": "no answer from 10.96.0.10"})
     assert found["status"] == "unaffected"
     assert remark(found) == "; asked: dns_server_down, no answer from 10.96.0.10"
+
+
+def test_a_probe_that_could_not_ask_says_why() -> None:
+    found = with_probe(SAFE, {"msg": "address '10.96' is no IP address", "failed": False})
+    assert found["status"] == "unaffected"
+    assert remark(found) == "; asked: unknown, address '10.96' is no IP address"
