@@ -14,8 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
-
-STATUSES = ("affected", "exposed", "unknown", "mitigated", "unaffected")
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 ARGUMENTS: dict[str, t.Any] = {
     "results": {"type": "dict", "required": True},
@@ -51,7 +50,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        unused, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        _unused, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         if not args["results"]:
             raise AnsibleActionFail("no host was checked: look at the inventory, --limit and vxlan_offload_hosts")
         try:

@@ -7,7 +7,7 @@
 DOCUMENTATION = r"""
 module: fleet_report
 short_description: Judge what node_info returned for each host, write fleet.json, print one line per host
-version_added: 0.1.0
+version_added: 1.0.0
 author: kubenet authors (@kubenet)
 description:
   - Turns the registered results of M(kubenet.vxlan_offload.node_info) into one diagnosis per host, writes them to
@@ -39,16 +39,21 @@ options:
     default: []
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
+    description: Runs in check mode.
     support: full
-    details: No target is modified in either mode. The report is written in check mode as well.
+    details: No node is touched in either mode. The report is written in check mode as well, because it is the result.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    description: Shows what it changes in diff mode.
     support: none
+    details: The report is written anew on each run.
+  idempotent:
+    description: Running it twice gives the same result.
+    support: full
   platform:
-    description: Target OS/families that can be operated against.
+    description: Where it runs.
     support: full
     platforms: posix
+    details: It runs on the controller.
 notes:
   - The statuses are explained in the collection's README.
 seealso:
