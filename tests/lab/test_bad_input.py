@@ -472,10 +472,11 @@ def test_a_file_that_is_no_transcript(lab: Any, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_transcript_is_an_error(lab: Any, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    run = lab.playbook(COLLECTION + "diagnose", variables={"vxlan_offload_transcripts": str(tmp_path / "empty")}, inventory_path="localhost,")
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    run = lab.playbook(COLLECTION + "diagnose", variables={"vxlan_offload_transcripts": str(folder)}, inventory_path="localhost,")
     assert run.returncode == 2
-    assert "no *.txt in %s" % (tmp_path / "empty") in run.output
+    assert "no *.txt in %s" % folder in run.output
 
 
 def test_transcripts_with_strange_names(lab: Any, tmp_path: Path) -> None:

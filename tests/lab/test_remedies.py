@@ -210,7 +210,7 @@ def test_a_cure_that_does_not_cure_is_rolled_back(lab: Any, foreign_table: Calla
     assert state_of(lab, node) == before
 
 
-def test_a_later_run_that_fails_leaves_what_an_earlier_one_has_applied(lab: Any, foreign_table: Callable[[str], None], tmp_path: Any) -> None:
+def test_a_later_run_that_fails_leaves_what_was_applied(lab: Any, foreign_table: Callable[[str], None], tmp_path: Any) -> None:
     node = "pre_fix_kube_proxy_legacy"
     before = state_of(lab, node)
     assert run_playbook(lab, "apply", node, tmp_path).returncode == 0
