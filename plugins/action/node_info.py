@@ -94,7 +94,9 @@ def script(options: dict[str, Any]) -> str:
     """The probe with its settings before it. Values are from closed lists, so they need no quoting beyond the quotes."""
     subset = " ".join(options["gather_subset"])
     changelog = int(options["changelog"])
-    return f"subset='{subset}' changelog={changelog}\n{PROBE.read_text(encoding='utf-8')}"
+    lines = (line.lstrip("\t") for line in PROBE.read_text(encoding="utf-8").splitlines())
+    # Comments and indentation are for readers, not for the wire.
+    return "\n".join([f"subset='{subset}' changelog={changelog}", *(line for line in lines if not line.startswith("#")), ""])
 
 
 def _no_answer(answer: dict[str, Any]) -> str:

@@ -64,8 +64,7 @@ device() {
 }
 links() {
 	want vxlan || want links || want routes || return
-	seen=' ' under='' ip=/sbin/ip # not busybox's
-	[ -x $ip ] || ip=ip
+	seen=' ' under=''
 	run vxlan $ip -o -d link show type vxlan
 	IFS=$nl
 	for l in $out; do
@@ -132,11 +131,8 @@ walk() {
 	done
 }
 read_nft() {
-	walk raw OUTPUT
-	[ "$rc" = 4 ] && return # not root
-	walk mangle OUTPUT POSTROUTING
-	walk filter OUTPUT
 	walk nat OUTPUT POSTROUTING
+	[ "$rc" = 4 ] && return # not root
 	marker=''
 	for c in PREROUTING KUBE-POSTROUTING KUBE-MARK-MASQ $wk; do
 		case $walked in *" $c "*) continue ;; esac
@@ -176,16 +172,17 @@ address() {
 	done
 	unset IFS
 }
-netfilter() {
-	tools
+nat() {
 	[ "$nft" ] && read_nft
 	[ "$legacy" ] && read_legacy
-	[ $loaded ] && has nft && for c in nat-postrouting masquerading mark-for-masquerade nat-output; do
+}
+netfilter() {
+	[ "$nft" ] && walk raw OUTPUT && walk mangle OUTPUT POSTROUTING && walk filter OUTPUT
+	[ "$loaded" ] && has nft && for c in nat-postrouting masquerading mark-for-masquerade nat-output; do
 		run "chain nftables kube-proxy $c" nft list chain ip kube-proxy "$c"
 		[ $rc = 0 ] || break
 	done
 }
-
 routes() {
 	for d in $services; do run "lookup $d" "$ip" -4 route get "$d"; done
 }
@@ -253,9 +250,20 @@ main() {
 	p "changelog ${changelog:-0}"
 	end
 	run uname uname -rvm
-	rel=${out%% *} services=' '
-	links
-	for part in kernel netfilter routes kube_proxy cni sysctl counters applied; do want $part && $part; done
+	rel=${out%% *} services=' ' ip=/sbin/ip # not busybox's
+	[ -x $ip ] || ip=ip
+	want netfilter && tools
+	# side by side: the nat table is half of the time
+	{
+		want netfilter && nat
+		want routes && routes
+	} | {
+		{
+			links
+			for part in kernel kube_proxy cni sysctl counters applied netfilter; do want $part && $part; done
+		} </dev/null
+		cat
+	}
 	p "$N complete"
 }
 main </dev/null

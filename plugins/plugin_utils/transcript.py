@@ -37,17 +37,18 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_n
 
 # the sections in the order of the probe, and the parts that need all sections up to there
 ORDER = (
-    (("self", "uname"), ()),
+    (("self", "uname", "printers"), ()),
     (("vxlan", "addr", "features", "driver", "default"), ("vxlan", "links")),
     (("release", "changelog"), ("kernel",)),
-    (("printers", "chain", "legacy"), ("netfilter", "services")),
-    (("lookup",), ("routes",)),
     (("metrics", "processes"), ("kube_proxy",)),
     (("cni", "flannel", "calico"), ("cni",)),
     (("sysctl",), ("sysctl",)),
     (("counters",), ("counters",)),
     (("applied",), ("applied",)),
+    # the nat table last: it is read side by side with all of the above
+    (("chain", "legacy", "lookup"), ("netfilter", "services", "routes")),
 )
+NAT = ("netfilter", "services", "routes")
 
 
 def parse(text: str) -> NodeFacts:
@@ -111,9 +112,9 @@ def _drop_unfinished(parts: dict[str, Any], transcript: Transcript) -> None:
         return
     last = transcript.sections[-1].name if transcript.sections else "its first line"
     done = next((number for number, (sections, _names) in enumerate(ORDER) if last in sections), 0)
-    for _sections, names in ORDER[done:]:
-        for name in names:
-            parts[name] = {"unknown": f"transcript ends inside or after {last}: collect it again"}
+    later = [name for _sections, names in ORDER[done:] for name in names]
+    for name in {*later, *NAT}:
+        parts[name] = {"unknown": f"transcript ends inside or after {last}: collect it again"}
 
 
 def _before_4_6(release: str) -> bool:

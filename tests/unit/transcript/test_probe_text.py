@@ -15,9 +15,18 @@ from ansible_collections.kubenet.vxlan_offload.plugins.action.node_info import P
 TEXT = PROBE.read_text(encoding="utf-8")
 
 
-def test_it_is_small_and_has_no_first_line_that_a_kernel_would_run():
-    assert len(TEXT.encode()) < 8192
+def test_what_is_sent_is_small():
+    assert len(script({"gather_subset": ["all"], "changelog": True}).encode()) < 8192
+
+
+def test_it_has_no_first_line_that_a_kernel_would_run():
     assert TEXT.startswith("# shellcheck shell=sh")
+
+
+@pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"], ["bash", "--posix"]])
+def test_every_shell_can_read_what_is_sent(shell):
+    text = script({"gather_subset": ["all"], "changelog": False})
+    subprocess.run([*shell, "-n"], input=text, text=True, check=True)
 
 
 @pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"], ["bash", "--posix"]])
@@ -48,4 +57,10 @@ def test_it_writes_no_file():
 
 def test_settings_travel_before_the_probe():
     text = script({"gather_subset": ["kernel", "links"], "changelog": True})
-    assert text.startswith("subset='kernel links' changelog=1\n# shellcheck")
+    assert text.startswith("subset='kernel links' changelog=1\nnl='\n")
+
+
+def test_comments_and_indentation_stay_at_home():
+    sent = script({"gather_subset": ["all"], "changelog": False}).splitlines()
+    assert not [line for line in sent if line.startswith(("#", "\t"))]
+    assert [line.strip() for line in TEXT.splitlines() if not line.strip().startswith("#")] == [line.strip() for line in sent[1:]]
