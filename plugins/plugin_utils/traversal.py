@@ -194,7 +194,9 @@ def _meet(walk: _Walk, visit: _Visit, states: States) -> States:
 
 def _apply(walk: _Walk, visit: _Visit, states: States, doubt: bool) -> States:
     """Every target of a rule that matched, in order."""
-    if visit.rule.broken:
+    # iptables-nft prints an nft rule with a set or a map only in part, without a word about it; so does a rule look that only counts.
+    in_part = walk.base.backend == "nft" and not visit.rule.targets
+    if visit.rule.broken or in_part:
         step = visit.step(walk, "unreadable rule")
         return unread_chain(walk, {mark: (*trace, step) for mark, trace in states.items()})
     for target in visit.rule.targets:

@@ -410,3 +410,11 @@ def test_an_old_iptables_is_named_as_the_reason() -> None:
     found = diagnose(b.facts(netfilter=netfilter))
     assert "iptables before 1.6.2" in found["summary"]
     assert [one["fact"] for one in found["missing"]] == ["netfilter.printers.legacy"]
+
+
+@pytest.mark.parametrize(("backend", "status"), [("nft", "exposed"), ("legacy", "unaffected")])
+def test_an_nft_rule_that_iptables_prints_only_in_part_is_not_believed(backend: str, status: str) -> None:
+    """iptables-nft 1.8.9 prints `udp dport vmap {...}` as `-p udp`, with return code 0. A legacy rule without a target only counts."""
+    tables = b.saved("kube_1_30_fixed")
+    tables["nat"]["POSTROUTING"] = ["-p udp", *tables["nat"]["POSTROUTING"]]
+    assert diagnose(b.facts(netfilter=b.netfilter(tables, backend)))["status"] == status
