@@ -308,9 +308,11 @@ WITHOUT_TOOLS = "for folder in /usr/sbin /usr/local/sbin /usr/bin; do mount --bi
     ],
 )
 def test_without_the_tools(node, name, arguments, tmp_path):
+    python = os.path.realpath(sys.executable)
+    shutil.copy(python, tmp_path)  # it may itself be in a folder that is hidden
     hide = ["unshare", "-m", "sh", "-c", WITHOUT_TOOLS, str(tmp_path)]
     result = node.module(
-        name, before=hide, python=os.path.realpath(sys.executable),
+        name, before=hide, python=python,
         environment={"PYTHONPATH": os.pathsep.join(sys.path)}, **arguments,
     )  # fmt: skip
     refused(result, "install")
