@@ -131,8 +131,11 @@ walk() {
 	done
 }
 read_nft() {
-	walk nat OUTPUT POSTROUTING
+	walk raw OUTPUT
 	[ "$rc" = 4 ] && return # not root
+	walk mangle OUTPUT POSTROUTING
+	walk filter OUTPUT
+	walk nat OUTPUT POSTROUTING
 	marker=''
 	for c in PREROUTING KUBE-POSTROUTING KUBE-MARK-MASQ $wk; do
 		case $walked in *" $c "*) continue ;; esac
@@ -172,12 +175,9 @@ address() {
 	done
 	unset IFS
 }
-nat() {
+netfilter() {
 	[ "$nft" ] && read_nft
 	[ "$legacy" ] && read_legacy
-}
-netfilter() {
-	[ "$nft" ] && walk raw OUTPUT && walk mangle OUTPUT POSTROUTING && walk filter OUTPUT
 	[ "$loaded" ] && has nft && for c in nat-postrouting masquerading mark-for-masquerade nat-output; do
 		run "chain nftables kube-proxy $c" nft list chain ip kube-proxy "$c"
 		[ $rc = 0 ] || break
@@ -253,14 +253,14 @@ main() {
 	rel=${out%% *} services=' ' ip=/sbin/ip # not busybox's
 	[ -x $ip ] || ip=ip
 	want netfilter && tools
-	# side by side: the nat table is half of the time
+	# side by side: the rules are half of the time
 	{
-		want netfilter && nat
+		want netfilter && netfilter
 		want routes && routes
 	} | {
 		{
 			links
-			for part in kernel kube_proxy cni sysctl counters applied netfilter; do want $part && $part; done
+			for part in kernel kube_proxy cni sysctl counters applied; do want $part && $part; done
 		} </dev/null
 		cat
 	}

@@ -45,10 +45,10 @@ ORDER = (
     (("sysctl",), ("sysctl",)),
     (("counters",), ("counters",)),
     (("applied",), ("applied",)),
-    # the nat table last: it is read side by side with all of the above
+    # the rules last: they are read side by side with all of the above
     (("chain", "legacy", "lookup"), ("netfilter", "services", "routes")),
 )
-NAT = ("netfilter", "services", "routes")
+RULES = ("netfilter", "services", "routes")
 
 
 def parse(text: str) -> NodeFacts:
@@ -113,7 +113,7 @@ def _drop_unfinished(parts: dict[str, Any], transcript: Transcript) -> None:
     last = transcript.sections[-1].name if transcript.sections else "its first line"
     done = next((number for number, (sections, _names) in enumerate(ORDER) if last in sections), 0)
     later = [name for _sections, names in ORDER[done:] for name in names]
-    for name in {*later, *NAT}:
+    for name in {*later, *RULES}:
         parts[name] = {"unknown": f"transcript ends inside or after {last}: collect it again"}
 
 
