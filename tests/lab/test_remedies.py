@@ -210,6 +210,16 @@ def test_a_cure_that_does_not_cure_is_rolled_back(lab: Any, foreign_table: Calla
     assert state_of(lab, node) == before
 
 
+def test_a_node_that_was_rolled_back_is_reported_as_it_is_left(make_lab: Any, tmp_path: Any) -> None:
+    lab = make_lab("pre_fix_kube_proxy", backend="both")
+    rolled_back, cured = lab.nodes
+    lab.run(rolled_back, "nft", FOREIGN)
+    run = run_playbook(lab, "apply", "all", tmp_path)
+    assert run.returncode == 2
+    hosts = json.loads((tmp_path / "fleet.json").read_text(encoding="utf-8"))["hosts"]
+    assert (hosts[rolled_back]["status"], hosts[cured]["status"]) == ("affected", "mitigated")
+
+
 def test_a_later_run_that_fails_leaves_what_was_applied(lab: Any, foreign_table: Callable[[str], None], tmp_path: Any) -> None:
     node = "pre_fix_kube_proxy_legacy"
     before = state_of(lab, node)
