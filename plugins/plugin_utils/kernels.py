@@ -4,7 +4,8 @@
 """Does this kernel have the two checksum defects? Says on which evidence; never guesses.
 
 ``zero_checksum`` concerns devices with ``noudpcsum`` and was fixed in 2020; vendors back-ported the fix under
-numbers of their own. ``lco_checksum`` concerns devices with ``udpcsum`` and is fixed nowhere known.
+numbers of their own. ``lco_checksum`` concerns devices with ``udpcsum`` and is fixed nowhere known. What kernel_selftest saw the running
+kernel do outranks every name, number and changelog.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 
 class KernelStatus(TypedDict):
-    """What is known about one kernel. ``zero_checksum``: affected, fixed or unknown; ``lco_checksum``: affected or unknown.
+    """What is known about one kernel. ``zero_checksum`` and ``lco_checksum``: affected, fixed or unknown.
 
+    Only a selftest of the running kernel makes ``lco_checksum`` fixed.
     ``fixed_in`` is the first release of the same vendor or branch with the zero_checksum fix, empty if there is none or
     it is not known. ``reason`` and ``evidence`` are about zero_checksum, ``lco_reason`` about lco_checksum.
     """
@@ -49,6 +51,7 @@ _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAY_FIRST = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]{2}) (\d{4})\b")
 _MONTH_FIRST = re.compile(r"\b([A-Z][a-z]{2})\s+(\d{1,2})\s+(?:\d{2}:\d{2}:\d{2}\s+(?:[AP]M\s+)?[A-Z]+\s+)?(\d{4})\b")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SEEN = "seen on the running kernel by kernel_selftest"
 # Reproducible builds print 1970 or 1980; no kernel that matters here is older than this.
 _FIRST_CREDIBLE_YEAR = 2009
 
@@ -63,6 +66,10 @@ def kernel_status(kernel: Mapping[str, Any]) -> KernelStatus:
     release = kernel.get("release")
     if not isinstance(release, str):
         raise ValueError("kernel facts have no 'release': give the output of uname -r as text")
+    return _with_selftest(_by_tables(kernel, release), kernel)
+
+
+def _by_tables(kernel: Mapping[str, Any], release: str) -> KernelStatus:
     base = upstream_version(release)
     if base is None:
         return _unknown(f"the kernel release {release!r} does not start with a version")
@@ -77,6 +84,24 @@ def kernel_status(kernel: Mapping[str, Any]) -> KernelStatus:
         lco_reason=lco_reason,
         upstream=_known_upstream(kernel),
     )
+
+
+def _with_selftest(status: KernelStatus, kernel: Mapping[str, Any]) -> KernelStatus:
+    """What was seen on the running kernel outranks the tables; where it saw nothing, its reason helps."""
+    selftest = kernel.get("selftest") or {}
+    words = {"present": ("affected", "NAT damaged"), "absent": ("fixed", "NAT did not damage")}
+    zero, lco = (words.get(str(selftest.get(name))) for name in ("zero_checksum", "lco_checksum"))
+    if zero is not None:
+        status["zero_checksum"], status["evidence"] = zero[0], SEEN
+        status["reason"] = f"{zero[1]} the checksum of a noudpcsum device: {SEEN}"
+    if lco is not None:
+        status["lco_checksum"] = lco[0]
+        status["lco_reason"] = f"{lco[1]} the checksum of a udpcsum device: {SEEN}"
+    if selftest.get("reason"):
+        could_not = f"; kernel_selftest could not tell: {selftest['reason']}"
+        status["reason"] += could_not if status["zero_checksum"] == "unknown" else ""
+        status["lco_reason"] += could_not if status["lco_checksum"] == "unknown" else ""
+    return status
 
 
 def upstream_version(release: str) -> Version | None:
