@@ -41,16 +41,18 @@ kernel() {
 	end
 	[ "${changelog:-0}" = 1 ] || return
 	begin changelog
-	d=/usr/share/doc/linux-image-$rel/changelog.Debian.gz
-	if [ -r "$d" ]; then
-		p "source $d"
-		gzip -dc "$d"
-	else
-		d=$(rpm -qf "/lib/modules/$rel/kernel" | head -n 1)
-		p "source rpm -q --changelog $d"
-		rpm -q --changelog "$d"
-	fi 2>/dev/null | awk '/^source/ {print} /never update the UDP checksum/ {l = $0} /^(\*| -- )/ && !a {a = $0}
-	END {print "newest " a "\nline " l}'
+	{
+		# Ubuntu's linux-image has only that of its signature
+		for d in modules image; do
+			d=/usr/share/doc/linux-$d-$rel/changelog.Debian.gz
+			[ -r "$d" ] && p "source $d" && gzip -dc "$d" && exit
+		done
+		# packages of other builds may have put modules there
+		for d in $(rpm -qf "/lib/modules/$rel/kernel"); do
+			case $d in *-"${rel%%[.-][a-z]*}"[.-]*) p "source rpm -q --changelog $d" && rpm -q --changelog "$d" && exit ;; esac
+		done
+	} 2>/dev/null | awk '/^source/ {print} NR == 2 {print "head " $0} /never update the UDP checksum/ {l = $0}
+	/^(\* [A-Z]| -- )/ {z = $0} z && !a {a = z} END {print "newest " a "\noldest " z "\nline " l}'
 	end
 }
 
