@@ -32,6 +32,16 @@ _DELETE_ALL_CONNTRACK = (1 << 8) | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DEL
 _NLM_F_REQUEST_ACK = 1 | 4
 
 
+@dataclass(frozen=True)
+class Question:
+    """Who (the network namespace of process `pid`) asks whom."""
+
+    name: str
+    pid: int
+    address: str
+    port: int = 53
+
+
 @dataclass
 class _Probe:
     """One socket of one node."""
@@ -84,21 +94,23 @@ def ask(lab: State, nodes: Sequence[str] = (), service: str = ip.DNS_SERVICE, po
     "in_csum_errors": what the receiver counted meanwhile}. Results: ok, broken, or partial for UDP.
     """
     names = list(nodes) or lab.scenario_nodes()
-    pids = {name: lab.pid(name) for name in names}
+    questions = [Question(name, lab.pid(name), service, port) for name in names]
     backend = lab.pid("backend")
     before = in_checksum_errors(backend)
+    return {"nodes": ask_each(questions), "in_csum_errors": in_checksum_errors(backend) - before}
+
+
+def ask_each(questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
+    """All questions at the same time; each one's `name` and what came of it, see ask()."""
     probes: list[_Probe] = []
     try:
-        for name in names:
-            probes.extend(_open(name, pids[name], (service, port)))
+        for question in questions:
+            probes.extend(_open(question.name, question.pid, (question.address, question.port)))
         _run(probes)
     finally:
         for probe in probes:
             probe.channel.close()
-    return {
-        "nodes": {name: _summary([probe for probe in probes if probe.node == name]) for name in names},
-        "in_csum_errors": in_checksum_errors(backend) - before,
-    }
+    return {one.name: _summary([probe for probe in probes if probe.node == one.name]) for one in questions}
 
 
 def _open(name: str, pid: int, service: tuple[str, int]) -> list[_Probe]:
