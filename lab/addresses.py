@@ -11,6 +11,12 @@ CLUSTER_CIDR = "10.244.0.0/16"
 DNS_SERVICE = "10.96.0.10"
 KUBERNETES_SERVICE = "10.96.0.1"
 
+UNDERLAY_PREFIX_V6 = 64
+GATEWAY_V6 = "fd00:10:1::1"
+CLUSTER_CIDR_V6 = "fd00:10:244::/56"
+DNS_SERVICE_V6 = "fd00:10:96::a"
+KUBERNETES_SERVICE_V6 = "fd00:10:96::1"
+
 BACKEND_NUMBER = 1
 FIRST_NODE_NUMBER = 10
 MOST_NODES = 255 - FIRST_NODE_NUMBER  # one /24 of the cluster CIDR for each
@@ -29,8 +35,21 @@ def tunnel(number: int) -> str:
     return "10.244.%d.0" % number
 
 
+def underlay_v6(number: int) -> str:
+    return "fd00:10:1::1:%x" % number
+
+
+def pod_cidr_v6(number: int) -> str:
+    return "fd00:10:244:%x::/64" % number
+
+
+def tunnel_v6(number: int) -> str:
+    return "fd00:10:244:%x::" % number
+
+
 def tunnel_mac(vni: int, number: int) -> str:
     return "66:%02x:%02x:00:00:%02x" % (vni >> 8, vni & 255, number)
 
 
 DNS_POD = "10.244.%d.2" % BACKEND_NUMBER
+DNS_POD_V6 = "fd00:10:244:%x::2" % BACKEND_NUMBER

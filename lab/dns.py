@@ -19,11 +19,11 @@ RECORDS = {
 }
 
 
-def start(pod: int) -> int:
+def start(pod: int, ipv6: bool = False) -> int:
     """In the foreground of a session of its own; returns the pid."""
     command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root"]
     command += ["--pid-file=", "--log-facility=/dev/null", "--local=/cluster.local/", "--bind-interfaces"]
-    command += ["--listen-address=" + ip.DNS_POD]
+    command += ["--listen-address=" + address for address in (ip.DNS_POD, *([ip.DNS_POD_V6] if ipv6 else []))]
     command += ["--host-record=%s,%s" % record for record in RECORDS.items()]
     process = subprocess.Popen(
         enter(pod) + command,

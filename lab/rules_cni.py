@@ -29,6 +29,11 @@ class Cni:
     device: str = "vxlan.calico"
 
     @property
+    def ipv6(self) -> bool:
+        """Whether these are its ip6tables rules."""
+        return "-v6" in self.device
+
+    @property
     def release(self) -> tuple[int, int, int]:
         major, minor, patch = self.version.split(".")
         return int(major), int(minor), int(patch)
@@ -118,10 +123,12 @@ def _calico_other_tables(rules: RuleSet, cni: Cni) -> None:
 
 def _flannel(rules: RuleSet, cni: Cni, number: int) -> None:
     comment = '-m comment --comment "flanneld masq"'
-    cluster, own = ip.CLUSTER_CIDR, ip.pod_cidr(number)
+    cluster, own, multicast = ip.CLUSTER_CIDR, ip.pod_cidr(number), "224.0.0.0/4"
+    if cni.ipv6:
+        cluster, own, multicast = ip.CLUSTER_CIDR_V6, ip.pod_cidr_v6(number), "ff00::/8"
     masquerade = [
         "-s %s -d %s %s -j RETURN" % (cluster, cluster, comment),
-        "-s %s ! -d 224.0.0.0/4 %s -j MASQUERADE --random-fully" % (cluster, comment),
+        "-s %s ! -d %s %s -j MASQUERADE --random-fully" % (cluster, multicast, comment),
         "! -s %s -d %s %s -j RETURN" % (cluster, own, comment),
         "! -s %s -d %s %s -j MASQUERADE --random-fully" % (cluster, cluster, comment),
     ]

@@ -113,9 +113,14 @@ def _filter(rules: RuleSet, proxy: KubeProxy) -> None:
     )
 
 
+def host_network(address: str) -> str:
+    """One address as iptables prints it."""
+    return address + ("/128" if ":" in address else "/32")
+
+
 def _service(rules: RuleSet, proxy: KubeProxy, service: Service) -> None:
-    match = '-d {0.address}/32 -p {0.protocol} -m comment --comment "{0.name} cluster IP" -m {0.protocol} --dport {0.port}'
-    match = match.format(service)
+    match = '-d {1} -p {0.protocol} -m comment --comment "{0.name} cluster IP" -m {0.protocol} --dport {0.port}'
+    match = match.format(service, host_network(service.address))
     marker = _marker(proxy, match)
     marker_chain = "KUBE-SERVICES" if proxy.release[0] <= 21 else service.chain()
     if marker:
@@ -143,6 +148,6 @@ def _endpoint(rules: RuleSet, proxy: KubeProxy, service: Service, endpoint: str,
     rules.append(
         "nat",
         chain,
-        "-s %s/32 %s -j KUBE-MARK-MASQ" % (endpoint.split(":", maxsplit=1)[0], comment),
+        "-s %s %s -j KUBE-MARK-MASQ" % (host_network(endpoint.rpartition(":")[0].strip("[]")), comment),
         "-p {0} {1} -m {0} -j DNAT --to-destination {2}".format(service.protocol, comment, endpoint),
     )

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from .rules_kube_proxy import KubeProxy
 from .services import Service
 
-_FRAME = """table ip kube-proxy {{
- map service-ips {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
+_FRAME = """table {ip} kube-proxy {{
+ map service-ips {{ type {address} . inet_proto . inet_service : verdict; }}
  chain mark-for-masquerade {{ mark set mark or {mark}; }}
  chain masquerading {{ mark and {mark} == 0 return; mark set mark xor {mark}; masquerade fully-random; }}
- chain services {{ ip daddr . meta l4proto . th dport vmap @service-ips; }}
+ chain services {{ {ip} daddr . meta l4proto . th dport vmap @service-ips; }}
 {chains}
  chain nat-prerouting {{ type nat hook prerouting priority dstnat; jump services; }}
  chain nat-output {{ type nat hook output priority -100; jump services; }}
@@ -24,29 +24,33 @@ _FRAME = """table ip kube-proxy {{
 """
 
 
-def text(proxy: KubeProxy, services: Sequence[Service]) -> str:
+def text(proxy: KubeProxy, services: Sequence[Service], ip: str = "ip") -> str:
+    """The table of one family; `ip` is nft's word for it, ip or ip6."""
     chains = []
     elements = []
     for service in services:
         name = "service-%s-%s" % (service.chain()[9:], service.name.replace(":", "/" + service.protocol + "/"))
-        chains.extend(_service(proxy, service, name))
+        chains.extend(_service(proxy, service, name, ip))
         elements.append("%s . %s . %d : goto %s" % (service.address, service.protocol, service.port, name))
-    add = "add element ip kube-proxy service-ips { %s }" % ", ".join(elements)
-    return _FRAME.format(mark=proxy.mark, chains="\n".join(chains), elements=add)
+    add = "add element %s kube-proxy service-ips { %s }" % (ip, ", ".join(elements))
+    address = "ipv6_addr" if ip == "ip6" else "ipv4_addr"
+    return _FRAME.format(ip=ip, address=address, mark=proxy.mark, chains="\n".join(chains), elements=add)
 
 
-def _service(proxy: KubeProxy, service: Service, name: str) -> list[str]:
+def _service(proxy: KubeProxy, service: Service, name: str, ip: str) -> list[str]:
     chains = []
     choices = []
     for place, endpoint in enumerate(service.endpoints):
-        host = endpoint.split(":", maxsplit=1)[0]
+        host = endpoint.rpartition(":")[0].strip("[]")
         chain = "endpoint-%s" % service.endpoint_chain(endpoint)[9:]
         chains.append(
-            " chain %s { ip saddr %s jump mark-for-masquerade; meta l4proto %s dnat to %s; }" % (chain, host, service.protocol, endpoint)
+            " chain %s { %s saddr %s jump mark-for-masquerade; meta l4proto %s dnat to %s; }"
+            % (chain, ip, host, service.protocol, endpoint)
         )
         choices.append("%d : goto %s" % (place, chain))
-    source = "ip saddr != %s " % proxy.cluster_cidr if proxy.cluster_cidr else ""
-    marker = "ip daddr %s %s dport %d %sjump mark-for-masquerade; " % (
+    source = "%s saddr != %s " % (ip, proxy.cluster_cidr) if proxy.cluster_cidr else ""
+    marker = "%s daddr %s %s dport %d %sjump mark-for-masquerade; " % (
+        ip,
         service.address,
         service.protocol,
         service.port,

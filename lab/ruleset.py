@@ -51,9 +51,9 @@ def enter(pid: int) -> list[str]:
     return ["nsenter", "--target", str(pid), "--net", "--mount", "--uts", "--"]
 
 
-def restore(pid: int, backend: str, rules: RuleSet) -> None:
+def restore(pid: int, backend: str, rules: RuleSet, program: str = "iptables") -> None:
     """Load all of it in one transaction, in the node."""
-    _feed(pid, ["iptables-%s-restore" % backend, "-w", "30"], rules.text())
+    _feed(pid, ["%s-%s-restore" % (program, backend), "-w", "30"], rules.text())
 
 
 def load_nft(pid: int, text: str) -> None:

@@ -41,6 +41,12 @@ CLUSTER_DNS = (
 )
 KUBERNETES = Service("default/kubernetes:https", ip.KUBERNETES_SERVICE, 443, "tcp", (ip.underlay(ip.BACKEND_NUMBER) + ":6443",))
 
+CLUSTER_DNS_V6 = tuple(
+    Service(one.name, ip.DNS_SERVICE_V6, one.port, one.protocol, ("[%s]:53" % ip.DNS_POD_V6,)) for one in CLUSTER_DNS
+)
+_API_SERVER_V6 = "[%s]:6443" % ip.underlay_v6(ip.BACKEND_NUMBER)
+KUBERNETES_V6 = Service("default/kubernetes:https", ip.KUBERNETES_SERVICE_V6, 443, "tcp", (_API_SERVER_V6,))
+
 
 def more(count: int) -> Iterator[Service]:
     """`count` Services of three endpoints: 11 rules each, 110,000 rules for 10,000."""
@@ -52,3 +58,7 @@ def more(count: int) -> Iterator[Service]:
 
 def all_of(count: int) -> list[Service]:
     return [*CLUSTER_DNS, KUBERNETES, *more(count)]
+
+
+def all_of_v6() -> list[Service]:
+    return [*CLUSTER_DNS_V6, KUBERNETES_V6]
