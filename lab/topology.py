@@ -90,18 +90,22 @@ def up(name: str, options: Options) -> State:
 
 def _start_holders(lab: State, options: Options) -> None:
     for name, planned in lab.nodes.items():
-        folder = lab.node_directory(name)
-        mounts.prepare_folders(folder)
-        hide = options.hide_python and planned["role"] == "node"
+        start_holder(lab, name, options.hide_python and planned["role"] == "node")
 
-        def prepare(name: str = name, folder: str = folder, hide: bool = hide) -> None:
-            ns.unshare(ns.CLONE_NEWNET | ns.CLONE_NEWNS | ns.CLONE_NEWUTS)
-            ns.sethostname(name.replace("_", "-")[:63])
-            mounts.mount_all(folder, hide)
 
-        with holder.undisturbed():
-            planned["holder"] = holder.identify(holder.spawn(lab.marker + name, prepare))
-            lab.save()
+def start_holder(lab: State, name: str, hide_python: bool = False) -> None:
+    """The namespaces of one planned node."""
+    folder = lab.node_directory(name)
+    mounts.prepare_folders(folder)
+
+    def prepare() -> None:
+        ns.unshare(ns.CLONE_NEWNET | ns.CLONE_NEWNS | ns.CLONE_NEWUTS)
+        ns.sethostname(name.replace("_", "-")[:63])
+        mounts.mount_all(folder, hide_python)
+
+    with holder.undisturbed():
+        lab.nodes[name]["holder"] = holder.identify(holder.spawn(lab.marker + name, prepare))
+        lab.save()
 
 
 def _build_underlay(lab: State) -> None:
