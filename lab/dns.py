@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 
 from . import addresses as ip
 from .errors import LabError
@@ -19,11 +20,11 @@ RECORDS = {
 }
 
 
-def start(pod: int, ipv6: bool = False) -> int:
+def start(pod: int, ipv6: bool = False, listen: Sequence[str] = ()) -> int:
     """In the foreground of a session of its own; returns the pid."""
     command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root"]
     command += ["--pid-file=", "--log-facility=/dev/null", "--local=/cluster.local/", "--bind-interfaces"]
-    command += ["--listen-address=" + address for address in (ip.DNS_POD, *([ip.DNS_POD_V6] if ipv6 else []))]
+    command += ["--listen-address=" + address for address in listen or (ip.DNS_POD, *([ip.DNS_POD_V6] if ipv6 else []))]
     command += ["--host-record=%s,%s" % record for record in RECORDS.items()]
     process = subprocess.Popen(
         enter(pod) + command,

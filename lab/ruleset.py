@@ -46,6 +46,28 @@ class RuleSet:
         return "\n".join(lines) + "\n"
 
 
+class Additions:
+    """Rules to append to chains of one table that is loaded already; chains that do not exist are made."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self.lines: list[str] = []
+        self.chains: list[str] = []
+
+    def append(self, chain: str, *rules: str) -> None:
+        self.chains += [] if chain in self.chains else [chain]
+        self.lines.extend("-A %s %s" % (chain, rule) for rule in rules)
+
+    def load(self, pid: int, backend: str) -> None:
+        # Naming a chain would flush it, so only the new ones are named.
+        listed = subprocess.run(
+            [*enter(pid), "iptables-" + backend, "-w", "30", "-t", self.table, "-S"], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+        made = [":%s - [0:0]" % chain for chain in self.chains if "-N %s\n" % chain not in listed]
+        text = "\n".join(["*" + self.table, *made, *self.lines, "COMMIT", ""])
+        _feed(pid, ["iptables-%s-restore" % backend, "-w", "30", "--noflush"], text)
+
+
 def enter(pid: int) -> list[str]:
     """Command prefix that runs something as the node would."""
     return ["nsenter", "--target", str(pid), "--net", "--mount", "--uts", "--"]
