@@ -33,17 +33,19 @@ def brief(evidence: str) -> str:
 
 def summary_text(status: str, name: str, conditions: Mapping[str, Any], mitigations: Sequence[Mapping[str, Any]], udp: str) -> str:
     """One line that says why."""
-    rewrite, kernel, offload = (conditions[key] for key in ("rewrite", "kernel_defect", "offload"))
+    vxlan, rewrite, kernel, offload = (conditions[key] for key in ("vxlan", "rewrite", "kernel_defect", "offload"))
     if status == "affected":
         lost = {"broken": "UDP and TCP are", "ok": "TCP is"}.get(udp, "TCP (and perhaps UDP) is")
         return f"{lost} lost to Services on {name}: {brief(rewrite['evidence'])}"
     if status == "exposed":
-        return f"{name} may lose Service traffic: {brief(rewrite['evidence'])}"
+        doubt = next((one for one in (vxlan, kernel) if one["holds"] == "maybe"), rewrite)
+        return f"{name} may lose Service traffic: {brief(doubt['evidence'])}"
     if status == "mitigated":
         by = ", ".join(f"{one['id']} ({brief(one['evidence'])})" for one in mitigations) or offload["evidence"]
         return f"{name} is kept safe by {by}"
     if status == "unaffected":
-        return f"{name} is safe: {brief(kernel['evidence'] if kernel['holds'] == 'no' else rewrite['evidence'])}"
+        decided = next((one for one in (vxlan, kernel) if one["holds"] == "no"), rewrite)
+        return f"{name} is safe: {brief(decided['evidence'])}"
     unknown = next((one for one in (kernel, offload, rewrite) if one["holds"] == "unknown"), rewrite)
     return f"{name} cannot be judged: {unknown['evidence']}"
 

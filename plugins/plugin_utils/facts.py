@@ -31,10 +31,12 @@ class OsRelease(TypedDict):
     name: str
 
 
-class Changelog(TypedDict):
+class Changelog(TypedDict, total=False):
     asked: bool
     line: str
+    head: str
     newest: str
+    oldest: str
     source: str
 
 
@@ -72,6 +74,10 @@ class VxlanDevice(TypedDict, total=False):
     addresses: list[str]
     features: dict[str, Feature]
     features_unknown: str  # only when `features` is empty because it could not be read
+    # Whether an IPv4 route leads over it. None: that says nothing (tunnel over IPv6, port of a bridge, flow-based without routes)
+    routed: bool | None
+    # external: what the routes ask for with each packet. None: no route says it (eBPF, Open vSwitch)
+    flow_checksum: Literal["udpcsum", "noudpcsum"] | None
 
 
 class Vxlan(TypedDict, total=False):

@@ -64,6 +64,14 @@ device() {
 	run "features $1" ethtool -k "$1"
 	want links && run "driver $1" ethtool -i "$1"
 }
+# one route is enough, and whether any asks for outer checksums
+over() {
+	out=$($ip -4 route show table all type unicast dev "$1" 2>&1)
+	rc=$? c=''
+	case $out in *' csum '*) c=csum ;; esac
+	out=${out%%"$nl"*}$nl$c
+	section "over $1"
+}
 links() {
 	want vxlan || want links || want routes || return
 	seen=' ' under=''
@@ -71,7 +79,9 @@ links() {
 	IFS=$nl
 	for l in $out; do
 		unset IFS
-		case $l in *'vxlan '*) d=${l#*: } && d=${d%%: *} && device "${d%%@*}" ;; esac
+		case $l in *'vxlan '*) d=${l#*: } && d=${d%%: *} && d=${d%%@*}
+			device "$d"
+			over "$d" ;; esac
 		case $l in *'vxlan '*' dev '*) l=${l#* dev } && under="$under ${l%% *}" ;; esac
 	done
 	unset IFS

@@ -38,7 +38,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_n
 # the sections in the order of the probe, and the parts that need all sections up to there
 ORDER = (
     (("self", "uname", "printers"), ()),
-    (("vxlan", "addr", "features", "driver", "default"), ("vxlan", "links")),
+    (("vxlan", "addr", "features", "driver", "over", "default"), ("vxlan", "links")),
     (("release", "changelog"), ("kernel",)),
     (("metrics", "processes"), ("kube_proxy",)),
     (("cni", "flannel", "calico"), ("cni",)),

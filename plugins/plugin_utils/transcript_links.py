@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import (
     Feature,
@@ -23,6 +23,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_f
 )
 
 Checksum = Literal["udpcsum", "noudpcsum", "external", "unknown"]
+FlowChecksum = Optional[Literal["udpcsum", "noudpcsum"]]
 LINK = re.compile(r"\d+: (?P<name>[^ @]+)(?:@\S+)?: <(?P<flags>[^>]*)> mtu (?P<mtu>\d+)")
 FEATURE = re.compile(r"\s*([\w-]+): (on|off)(?: \[(fixed|requested on|requested off|not requested)\])?\s*$")
 # what ethtool calls the features that have an old name of their own (its off_flag_def); the others are sums of several
@@ -83,7 +84,22 @@ def _device(transcript: Transcript, match: re.Match[str], line: str, canal: bool
     device["features"], unknown = _features(transcript, name)
     if unknown:
         device["features_unknown"] = unknown
+    bridged = bool(re.search(r" master \S+", line[: line.index("vxlan ")]))
+    device["routed"], device["flow_checksum"] = _over(transcript.find("over", name), device, bridged)
     return device
+
+
+def _over(section: Section | None, device: VxlanDevice, bridged: bool) -> tuple[bool | None, FlowChecksum]:
+    """Whether a route leads over the device, and the checksum that routes to an external device ask for."""
+    if section is None or not section.ok or bridged or device["outer"] == "ipv6":
+        return None, None
+    first, wanted = (*section.lines, "", "")[:2]
+    if device["checksum"] != "external":
+        return bool(first), None
+    if not re.search(r" encap ip6? +id ", first):  # eBPF or Open vSwitch choose the tunnel for each packet
+        return None, None
+    # iproute2 before 4.15 prints the flags as a number
+    return True, "udpcsum" if wanted else None if " flags " in first else "noudpcsum"
 
 
 def _number(text: str | None) -> int | None:

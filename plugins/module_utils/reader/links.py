@@ -4,6 +4,7 @@
 """VXLAN devices, their underlay and the routes, through pyroute2."""
 
 import re
+import struct
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import ethtool
@@ -17,6 +18,11 @@ except Exception:  # pylint: disable=broad-except  # TypeError on too old a Pyth
     IPRoute = IoctlEthtool = NetlinkError = None
 
 IFF_UP = 1
+RTN_UNICAST = 1
+# linux/lwtunnel.h: encapsulation in IPv4 and in IPv6, and the attribute with its flags, which both have at the same place
+LWTUNNEL_ENCAP_IP = (2, 4)
+LWTUNNEL_IP_FLAGS = 6
+TUNNEL_CSUM = 1
 
 
 def _attributes(pairs):  # type: (Any) -> Dict[str, Any]
@@ -78,6 +84,20 @@ def outer(data):  # type: (Dict[str, Any]) -> str
     if data.get("IFLA_VXLAN_LOCAL") or data.get("IFLA_VXLAN_GROUP"):
         return "ipv4"
     return "unknown" if data.get("IFLA_VXLAN_COLLECT_METADATA") else "ipv4"
+
+
+def wants_checksum(encapsulation):  # type: (Any) -> Optional[bool]
+    """Whether `encap ip ... csum` stands in a route. `encapsulation`: RTA_ENCAP, which pyroute2 leaves as text of bytes."""
+    if not isinstance(encapsulation, str):
+        return None
+    data = bytearray.fromhex(encapsulation.replace(":", " "))
+    at = 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if kind == LWTUNNEL_IP_FLAGS and length >= 6:
+            return bool(struct.unpack_from("!H", data, at + 4)[0] & TUNNEL_CSUM)
+        at += max((length + 3) // 4 * 4, 4)
+    return False
 
 
 class Links:
@@ -146,7 +166,26 @@ class Links:
             "owner": owner(values["IFLA_IFNAME"], canal),
             "addresses": self.addresses(link["index"]),
         }
+        bridged = bool(values.get("IFLA_MASTER"))
+        device["routed"], device["flow_checksum"] = self.over(link["index"], device, bridged)
         return _with_features(device)
+
+    def over(self, index, device, bridged):
+        # type: (int, Dict[str, Any], bool) -> Tuple[Optional[bool], Optional[str]]
+        """Whether an IPv4 route leads over a device, and the checksum that routes to an external one ask for."""
+        if bridged or device["outer"] == "ipv6":
+            return None, None
+        found = []
+        for message in self.route.route("dump", family=2, oif=index):
+            values = _attributes(message)
+            if message["type"] == RTN_UNICAST and values.get("RTA_OIF") == index:
+                found.append(values)
+        if device["checksum"] != "external":
+            return bool(found), None
+        if not found or found[0].get("RTA_ENCAP_TYPE") not in LWTUNNEL_ENCAP_IP:
+            return None, None
+        flags = [wants_checksum(values.get("RTA_ENCAP")) for values in found]
+        return True, "udpcsum" if True in flags else None if None in flags[:1] else "noudpcsum"
 
     def devices(self, names):  # type: (List[str]) -> Dict[str, Any]
         """Part `links` of the facts, of just these devices: a node has a thousand cali*."""
