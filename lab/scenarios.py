@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
+from . import addresses as ip
 from .errors import LabError
 from .rules_cni import Cni
 from .rules_kube_proxy import KubeProxy
@@ -29,11 +30,28 @@ class Scenario:
     backends: tuple[str, ...] = ("nft", "legacy")
     cni_in_other_backend: bool = False
     cni_after_proxy: bool = False  # of two tables at one hook, the one registered last runs first
+    families: tuple[str, ...] = ("ipv4",)
+    proxy_v6: KubeProxy = KubeProxy()
+    cni_v6: Cni = Cni("calico", "3.28.0")
+
+    @property
+    def configured_proxy(self) -> KubeProxy:
+        """kube-proxy with the cluster CIDRs of all families of the node, as it answers when asked."""
+        if "ipv6" not in self.families:
+            return self.proxy
+        proxy = self.proxy if "ipv4" in self.families else self.proxy_v6
+        cidrs = {"ipv4": self.proxy.cluster_cidr, "ipv6": ip.CLUSTER_CIDR_V6}
+        return replace(proxy, cluster_cidr=",".join(cidr for family in self.families if (cidr := cidrs[family])))
 
 
 CALICO_FIRST = Cni("calico", "3.28.0")
 FIXED = KubeProxy("1.28.3")
 FLANNEL = ("flannel.1",)
+CALICO_V6 = ("vxlan-v6.calico",)
+CALICO_BOTH = ("vxlan.calico", "vxlan-v6.calico")
+CALICO_LAST = Cni("calico", "3.28.2")
+IPV6 = ("ipv6",)
+DUAL = ("ipv4", "ipv6")
 
 SCENARIOS = (
     Scenario("pre_fix_kube_proxy", "kube-proxy 1.18.5 never clears the mark", "broken", "broken"),
@@ -225,6 +243,104 @@ SCENARIOS = (
         cni=Cni("calico", "3.28.2"),
         cni_in_other_backend=True,
         cni_after_proxy=True,
+    ),
+)
+# The rules of the two families are read and judged apart: a node is as bad as the worse of them.
+SCENARIOS += (
+    Scenario(
+        "ipv6_pre_fix_kube_proxy",
+        "IPv6 alone: kube-proxy 1.18.5 never clears the mark",
+        "broken",
+        "broken",
+        devices=CALICO_V6,
+        families=IPV6,
+    ),
+    Scenario(
+        "ipv6_fixed_kube_proxy",
+        "IPv6 alone: kube-proxy 1.28.3 clears the mark, Calico 3.28.2 masquerades after it",
+        "ok",
+        "ok",
+        devices=CALICO_V6,
+        families=IPV6,
+        proxy_v6=FIXED,
+        cni_v6=CALICO_LAST,
+    ),
+    Scenario(
+        "ipv6_fixed_kube_proxy_calico_first",
+        "IPv6 alone: kube-proxy 1.28.3 clears the mark, but Calico 3.28.0 masquerades before it can",
+        "broken",
+        "broken",
+        devices=CALICO_V6,
+        families=IPV6,
+        proxy_v6=FIXED,
+    ),
+    Scenario(
+        "ipv6_udp6zerocsumtx",
+        "IPv6 alone: kube-proxy 1.18.5, the VXLAN device writes no outer checksum (needs an old kernel to fail)",
+        "ok",
+        "ok",
+        devices=CALICO_V6,
+        udp_checksum=False,
+        families=IPV6,
+    ),
+    Scenario(
+        "ipv6_nft_kube_proxy",
+        "IPv6 alone: kube-proxy 1.31.2 in nftables mode, Calico's hook registered after it runs first",
+        "broken",
+        "broken",
+        devices=CALICO_V6,
+        families=IPV6,
+        proxy_v6=KubeProxy("1.31.2", mode="nftables"),
+    ),
+    Scenario(
+        "dual_stack_pre_fix",
+        "kube-proxy 1.18.5 never clears the mark, in neither family",
+        "broken",
+        "broken",
+        devices=CALICO_BOTH,
+        families=DUAL,
+    ),
+    Scenario(
+        "dual_stack_fixed",
+        "kube-proxy 1.28.3 clears the mark in both families, Calico 3.28.2 masquerades after it",
+        "ok",
+        "ok",
+        proxy=FIXED,
+        cni=CALICO_LAST,
+        devices=CALICO_BOTH,
+        families=DUAL,
+        proxy_v6=FIXED,
+        cni_v6=CALICO_LAST,
+    ),
+    Scenario(
+        "dual_stack_only_ipv6_fails",
+        "kube-proxy 1.18.5; a NOTRACK rule such as that of Calico 3.29.1 is there for IPv4 and missing for IPv6",
+        "broken",
+        "broken",
+        cni=Cni("calico", "3.29.1"),
+        devices=CALICO_BOTH,
+        families=DUAL,
+    ),
+    Scenario(
+        "dual_stack_only_ipv4_fails",
+        "kube-proxy 1.18.5; the offload of vxlan-v6.calico is off, that of vxlan.calico is on",
+        "broken",
+        "broken",
+        devices=CALICO_BOTH,
+        families=DUAL,
+        tx_checksum_off=CALICO_V6,
+    ),
+    Scenario(
+        "dual_stack_flannel",
+        "kube-proxy 1.25.4 clears the mark, but flannel 0.20.1 masquerades before it can, in both families",
+        "broken",
+        "broken",
+        proxy=KubeProxy("1.25.4"),
+        cni=Cni("flannel", "0.20.1"),
+        devices=("flannel.1", "flannel-v6.1"),
+        families=DUAL,
+        proxy_v6=KubeProxy("1.25.4"),
+        cni_v6=Cni("flannel", "0.20.1"),
     ),
 )
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

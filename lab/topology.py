@@ -56,6 +56,7 @@ def plan(options: Options) -> dict[str, dict[str, Any]]:
             "number": number,
             "address": ip.underlay(number),
             "expected": {"udp": scenario.udp, "tcp": scenario.tcp},
+            "families": list(scenario.families),
         }
     for planned in nodes.values():
         planned["holder"] = None
@@ -73,7 +74,7 @@ def up(name: str, options: Options) -> State:
         lab.nodes.update(nodes)
         lab.save()
         _start_holders(lab, options)
-        _build_underlay(lab)
+        _build_underlay(lab, any("ipv6" in planned.get("families", ()) for planned in nodes.values()))
         _fill_nodes(lab, options)
         if options.kube_proxy_api:
             with holder.undisturbed():
@@ -90,30 +91,40 @@ def up(name: str, options: Options) -> State:
 
 def _start_holders(lab: State, options: Options) -> None:
     for name, planned in lab.nodes.items():
-        folder = lab.node_directory(name)
-        mounts.prepare_folders(folder)
-        hide = options.hide_python and planned["role"] == "node"
-
-        def prepare(name: str = name, folder: str = folder, hide: bool = hide) -> None:
-            ns.unshare(ns.CLONE_NEWNET | ns.CLONE_NEWNS | ns.CLONE_NEWUTS)
-            ns.sethostname(name.replace("_", "-")[:63])
-            mounts.mount_all(folder, hide)
-
-        with holder.undisturbed():
-            planned["holder"] = holder.identify(holder.spawn(lab.marker + name, prepare))
-            lab.save()
+        start_holder(lab, name, options.hide_python and planned["role"] == "node")
 
 
-def _build_underlay(lab: State) -> None:
+def start_holder(lab: State, name: str, hide_python: bool = False) -> None:
+    """The namespaces of one planned node."""
+    folder = lab.node_directory(name)
+    mounts.prepare_folders(folder)
+
+    def prepare() -> None:
+        ns.unshare(ns.CLONE_NEWNET | ns.CLONE_NEWNS | ns.CLONE_NEWUTS)
+        ns.sethostname(name.replace("_", "-")[:63])
+        mounts.mount_all(folder, hide_python)
+
+    with holder.undisturbed():
+        lab.nodes[name]["holder"] = holder.identify(holder.spawn(lab.marker + name, prepare))
+        lab.save()
+
+
+def _build_underlay(lab: State, ipv6: bool) -> None:
     switch, backend, pod = lab.pid("switch"), lab.pid("backend"), lab.pid("dns-pod")
     links.build_switch(switch)
     links.plug_in(switch, backend, ip.BACKEND_NUMBER)
     links.configure_node(backend, ip.BACKEND_NUMBER)
+    if ipv6:
+        links.add_ipv6_to_switch(switch)
+        links.add_ipv6_to_node(backend, ip.BACKEND_NUMBER)
     for tunnel in links.TUNNELS.values():
-        links.add_tunnel(backend, ip.BACKEND_NUMBER, tunnel)
+        if ipv6 or not tunnel.ipv6:
+            links.add_tunnel(backend, ip.BACKEND_NUMBER, tunnel)
     links.add_pod(backend, pod, ip.DNS_POD)
+    if ipv6:
+        links.add_ipv6_to_pod(backend, pod, ip.DNS_POD_V6)
     with holder.undisturbed():
-        lab.servers["dns"] = holder.identify(dns.start(pod))
+        lab.servers["dns"] = holder.identify(dns.start(pod, ipv6))
         lab.save()
 
 
