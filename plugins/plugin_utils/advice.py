@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import releases
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernels import COULD_NOT
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import present
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     Facts,
@@ -57,7 +58,9 @@ def action_text(status: str, conditions: Mapping[str, Any], unneeded: Sequence[s
     if status == "unknown":
         kernel = conditions["kernel_defect"]
         if kernel["holds"] == "unknown" and not missing:
-            return "gather with changelog: true, which looks for the fix in the changelog of the kernel package"
+            tried = str(kernel["evidence"]).partition(f"{COULD_NOT}: ")[2]
+            how = f"settle why the kernel could not be tried ({tried})" if tried else "try the running kernel with kernel_selftest: auto"
+            return f"{how}, or gather with changelog: true, which looks for the fix in the changelog of the kernel package"
         return "; ".join(dict.fromkeys(one["how"] for one in missing)) or "read the node again"
     if unneeded:
         return f"nothing is wrong; {' and '.join(unneeded)} can go: without it the node is still not affected"

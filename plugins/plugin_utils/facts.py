@@ -40,6 +40,15 @@ class Changelog(TypedDict, total=False):
     source: str
 
 
+class Selftest(TypedDict):
+    """What kernel_selftest saw. Both defects: present, absent or unknown."""
+
+    zero_checksum: str
+    lco_checksum: str
+    reason: str
+    source: str
+
+
 class Kernel(TypedDict, total=False):
     unknown: str
     source: str
@@ -50,6 +59,7 @@ class Kernel(TypedDict, total=False):
     os: OsRelease
     upstream: str
     changelog: Changelog
+    selftest: Selftest | None  # None: not run
 
 
 class Feature(TypedDict):

@@ -55,7 +55,7 @@ def _finish_checksums(device):  # type: (str) -> None
     """Let the kernel compute what a veth would leave open, as it does for the wire."""
     active = [name for name, state in ethtool.read(device).items() if state["active"] and not state["fixed"]]
     names = [name for name in active if name in ("tx-checksum-ip-generic", "tx-checksum-ipv4")]
-    ethtool.set_requested(device, {name: False for name in names})
+    ethtool.set_requested(device, dict.fromkeys(names, False))
 
 
 def _try(ip, tools):  # type: (str, List[nat.Tool]) -> Dict[str, Any]

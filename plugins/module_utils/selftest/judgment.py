@@ -77,9 +77,7 @@ def judge_all(open_inner, arrived):  # type: (Sequence[str], Sequence[Arrived]) 
         left_open = all(tunnel.inner in open_inner for tunnel in pair)
         result[defect], reason = judge(checksum, left_open, control, rewritten)
         reasons += [reason] if reason else []
-        result["devices"].append(
-            {"checksum": checksum, "without_nat": _seen(control), "with_nat": _seen(rewritten)}
-        )
+        result["devices"].append({"checksum": checksum, "without_nat": _seen(control), "with_nat": _seen(rewritten)})
     result["reason"] = "; ".join(reasons)
     return result
 
