@@ -10,7 +10,7 @@ import os
 from dataclasses import replace
 
 from . import addresses as ip
-from . import links, rules_cni, rules_kube_proxy, rules_nftables_proxy
+from . import ipvs, links, rules_cni, rules_kube_proxy, rules_nftables_flannel, rules_nftables_proxy, ways
 from .ruleset import RuleSet, load_nft, restore
 from .scenarios import Scenario
 from .services import all_of, all_of_v6
@@ -28,6 +28,9 @@ def connect(scenario: Scenario, node: int, number: int, backend: int) -> None:
     if not scenario.devices:
         links.connect_host_gateway(node, ip.BACKEND_NUMBER)
         links.connect_host_gateway(backend, number)
+    if scenario.way:
+        ways.connect(scenario, node, number, backend)
+        return
     for place, name in enumerate(scenario.devices):
         tunnel = links.TUNNELS[name]
         links.add_tunnel(node, number, tunnel, scenario.udp_checksum)
@@ -45,21 +48,31 @@ def load_rules(scenario: Scenario, node: int, number: int, backend: str, service
         return
     proxy = scenario.proxy
     known = all_of(services)
-    apart = scenario.cni_in_other_backend or proxy.mode == "nftables"
+    apart = scenario.cni_in_other_backend or scenario.cni.nftables or proxy.mode == "nftables"
     proxy_rules = RuleSet()
     cni_rules = RuleSet() if apart else proxy_rules
     if proxy.mode == "iptables":
         rules_kube_proxy.write(proxy_rules, proxy, known)
+    if proxy.mode == "ipvs":
+        ipvs.set_up(node, known)
+        ipvs.write(proxy_rules, proxy)
     rules_cni.write(cni_rules, scenario.cni, number)
     cni_backend = OTHER[backend] if scenario.cni_in_other_backend else backend
     if apart and not scenario.cni_after_proxy:
-        restore(node, cni_backend, cni_rules)
-    if proxy.mode == "iptables":
-        restore(node, backend, proxy_rules)
-    else:
+        _load_cni(scenario, node, number, cni_backend, cni_rules)
+    if proxy.mode == "nftables":
         load_nft(node, rules_nftables_proxy.text(proxy, known))
+    else:
+        restore(node, backend, proxy_rules)
     if apart and scenario.cni_after_proxy:
-        restore(node, cni_backend, cni_rules)
+        _load_cni(scenario, node, number, cni_backend, cni_rules)
+
+
+def _load_cni(scenario: Scenario, node: int, number: int, backend: str, rules: RuleSet) -> None:
+    if scenario.cni.nftables:
+        load_nft(node, rules_nftables_flannel.text(number))
+    elif rules.tables:
+        restore(node, backend, rules)
 
 
 def _load_rules_v6(scenario: Scenario, node: int, number: int, backend: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from . import addresses as ip
+from . import requirements
 from .errors import LabError
 from .rules_cni import Cni
 from .rules_kube_proxy import KubeProxy
@@ -30,6 +31,8 @@ class Scenario:
     backends: tuple[str, ...] = ("nft", "legacy")
     cni_in_other_backend: bool = False
     cni_after_proxy: bool = False  # of two tables at one hook, the one registered last runs first
+    way: str = ""  # to pods, when it is not the first device: see ways.py
+    needs: str = ""  # of the kernel: see requirements.KERNEL
     families: tuple[str, ...] = ("ipv4",)
     proxy_v6: KubeProxy = KubeProxy()
     cni_v6: Cni = Cni("calico", "3.28.0")
@@ -343,6 +346,152 @@ SCENARIOS += (
         cni_v6=Cni("flannel", "0.20.1"),
     ),
 )
+# Ways to pods other than one device that all of them are reached over.
+SCENARIOS += (
+    Scenario(
+        "cross_subnet_same_subnet",
+        "kube-proxy 1.18.5; Calico in cross-subnet mode, all nodes in one subnet: no route leads over vxlan.calico",
+        "ok",
+        "ok",
+        way="same_subnet",
+    ),
+    Scenario(
+        "cross_subnet_other_subnet",
+        "kube-proxy 1.18.5; Calico in cross-subnet mode: the DNS pod's node is in another subnet, a third node is not",
+        "broken",
+        "broken",
+        way="other_subnet",
+    ),
+    Scenario(
+        "external_with_checksum",
+        "kube-proxy 1.17.5; a flow-based device, the flows ask for an outer checksum",
+        "broken",
+        "broken",
+        proxy=KubeProxy("1.17.5"),
+        cni=Cni("bridge", "1.0.0"),
+        devices=("vxlan_sys_8472",),
+        way="flow_csum",
+    ),
+    Scenario(
+        "external_without_checksum",
+        "kube-proxy 1.17.5; a flow-based device, the flows ask for no outer checksum (needs an old kernel to fail)",
+        "ok",
+        "ok",
+        proxy=KubeProxy("1.17.5"),
+        cni=Cni("bridge", "1.0.0"),
+        devices=("vxlan_sys_8472",),
+        way="flow_zero",
+    ),
+    Scenario(
+        "two_vxlan_devices_with_pods",
+        "kube-proxy 1.18.5; pods of one network over vxlan.calico, of another over flannel.1",
+        "broken",
+        "broken",
+        devices=("vxlan.calico", "flannel.1"),
+        way="both",
+    ),
+)
+# kube-proxy in nftables mode beside other CNIs than Calico.
+NFTABLES = KubeProxy("1.31.2", mode="nftables")
+FLANNEL_NFT = Cni("flannel", "0.26.1", nftables=True)
+SCENARIOS += (
+    Scenario(
+        "nftables_proxy_alone",
+        "kube-proxy 1.31.2 in nftables mode, no other nat rules on the node",
+        "ok",
+        "ok",
+        proxy=NFTABLES,
+        cni=Cni("bridge", "1.0.0"),
+        devices=FLANNEL,
+        backends=("nft",),
+    ),
+    Scenario(
+        "nftables_proxy_flannel_iptables",
+        "kube-proxy 1.31.2 in nftables mode, flannel 0.26.1 with iptables: it leaves marked packets to kube-proxy",
+        "ok",
+        "ok",
+        proxy=NFTABLES,
+        cni=Cni("flannel", "0.26.1"),
+        devices=FLANNEL,
+    ),
+    Scenario(
+        "nftables_proxy_flannel_0_20_1_registered_last",
+        "kube-proxy 1.31.2 in nftables mode, flannel 0.20.1 with iptables masquerades before it",
+        "broken",
+        "broken",
+        proxy=NFTABLES,
+        cni=Cni("flannel", "0.20.1"),
+        cni_after_proxy=True,
+        devices=FLANNEL,
+    ),
+    Scenario(
+        "nftables_proxy_flannel_nftables",
+        "kube-proxy 1.31.2 and flannel 0.26.1, both in nftables mode, flannel's hook registered first",
+        "ok",
+        "ok",
+        proxy=NFTABLES,
+        cni=FLANNEL_NFT,
+        devices=FLANNEL,
+        backends=("nft",),
+    ),
+    Scenario(
+        "nftables_proxy_flannel_nftables_registered_last",
+        "kube-proxy 1.31.2 and flannel 0.26.1, both in nftables mode, flannel's hook runs first",
+        "ok",
+        "ok",
+        proxy=NFTABLES,
+        cni=FLANNEL_NFT,
+        cni_after_proxy=True,
+        devices=FLANNEL,
+        backends=("nft",),
+    ),
+    Scenario(
+        "pre_fix_flannel_nftables",
+        "kube-proxy 1.18.5 never clears the mark, flannel 0.26.1 in nftables mode",
+        "broken",
+        "broken",
+        cni=FLANNEL_NFT,
+        devices=FLANNEL,
+    ),
+)
+# kube-proxy in IPVS mode: kubespray's default. The virtual servers need a kernel that has them.
+IPVS_FIXED = KubeProxy("1.28.3", mode="ipvs")
+SCENARIOS += (
+    Scenario(
+        "ipvs_pre_fix",
+        "kube-proxy 1.18.5 in IPVS mode never clears the mark",
+        "broken",
+        "broken",
+        proxy=KubeProxy("1.18.5", mode="ipvs"),
+        needs="ip_vs",
+    ),
+    Scenario(
+        "ipvs_fixed",
+        "kube-proxy 1.28.3 in IPVS mode clears the mark, Calico 3.28.2 masquerades after it",
+        "ok",
+        "ok",
+        proxy=IPVS_FIXED,
+        cni=CALICO_LAST,
+        needs="ip_vs",
+    ),
+    Scenario(
+        "ipvs_calico_first",
+        "kube-proxy 1.28.3 in IPVS mode clears the mark, but Calico 3.28.0 masquerades before it can",
+        "broken",
+        "broken",
+        proxy=IPVS_FIXED,
+        cni=CALICO_FIRST,
+        needs="ip_vs",
+    ),
+    Scenario(
+        "ipvs_no_cluster_cidr",
+        "kube-proxy 1.18.5 in IPVS mode without a cluster CIDR: what the node sends itself is marked all the same",
+        "broken",
+        "broken",
+        proxy=KubeProxy("1.18.5", mode="ipvs", cluster_cidr=None),
+        needs="ip_vs",
+    ),
+)
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 DEFAULT_FLEET = tuple(scenario.name for scenario in SCENARIOS[:10])
 
@@ -351,6 +500,11 @@ def get(name: str) -> Scenario:
     if name not in BY_NAME:
         raise LabError("no scenario %r: choose from %s" % (name, ", ".join(BY_NAME)))
     return BY_NAME[name]
+
+
+def on_this_kernel() -> tuple[str, ...]:
+    """The names of all scenarios that the running kernel can build; `make kernel-lab` runs the others."""
+    return tuple(scenario.name for scenario in SCENARIOS if requirements.kernel_has(scenario.needs))
 
 
 def variants(names: tuple[str, ...], backend: Optional[str]) -> list[tuple[Scenario, str]]:

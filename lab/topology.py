@@ -36,6 +36,8 @@ class Options:
 def plan(options: Options) -> dict[str, dict[str, Any]]:
     """Every node that will exist, before any does."""
     pairs = scenarios.variants(options.scenarios, options.backend)
+    for scenario, _backend in pairs:
+        requirements.check_kernel(scenario.name, scenario.needs)
     count = options.nodes or len(pairs)
     if not 0 < count <= ip.MOST_NODES:
         raise LabError("%d nodes: a lab has 1 to %d" % (count, ip.MOST_NODES))
