@@ -96,7 +96,10 @@ def write_files(scenario: Scenario, node: int, number: int) -> None:
     _write(root + "/etc/cni/net.d/10-%s.conflist" % plugin, json.dumps(conflist))
     if plugin == "flannel":
         text = "FLANNEL_NETWORK=%s\nFLANNEL_SUBNET=10.244.%d.1/24\nFLANNEL_MTU=%d\nFLANNEL_IPMASQ=true\n"
-        _write(root + "/run/flannel/subnet.env", text % (ip.CLUSTER_CIDR, number, links.TUNNEL_MTU))
+        text = text % (ip.CLUSTER_CIDR, number, links.TUNNEL_MTU)
+        if "ipv6" in scenario.families:
+            text += "FLANNEL_IPV6_NETWORK=%s\n" % ip.CLUSTER_CIDR_V6
+        _write(root + "/run/flannel/subnet.env", text)
 
 
 def _write(path: str, text: str) -> None:

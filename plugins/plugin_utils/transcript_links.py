@@ -79,6 +79,7 @@ def _device(transcript: Transcript, match: re.Match[str], line: str, canal: bool
         "up": "UP" in match["flags"].split(","),
         "owner": owner(name, canal),
         "addresses": _addresses(transcript.find("addr", name)),
+        "addresses_ipv6": _addresses_ipv6(transcript.find("addr", name)),
         "features": {},
     }
     device["features"], unknown = _features(transcript, name)
@@ -138,6 +139,14 @@ def _addresses(section: Section | None) -> list[str]:
     return sorted(address + (length or peer) for address, length, peer in found)
 
 
+def _addresses_ipv6(section: Section | None) -> list[str]:
+    """Without link-local ones: no tunnel and no Service traffic has them."""
+    if section is None or not section.ok:
+        return []
+    found = re.findall(r"^ *inet6 (\S+?)(/\d+)?(?: peer \S+?(/\d+))? ", "\n".join(section.lines), re.MULTILINE)
+    return sorted(address + (length or peer) for address, length, peer in found if not address.startswith("fe80:"))
+
+
 def _features(transcript: Transcript, name: str) -> tuple[dict[str, Feature], str]:
     section = transcript.find("features", name)
     if section is None:
@@ -186,6 +195,7 @@ def _link(transcript: Transcript, name: str) -> LinkDevice:
         "driver": match[1] if match else None,
         "mtu": int(mtu["mtu"]) if mtu else None,
         "addresses": _addresses(section),
+        "addresses_ipv6": _addresses_ipv6(section),
         "features": {},
     }
     device["features"], unknown = _features(transcript, name)
@@ -195,7 +205,7 @@ def _link(transcript: Transcript, name: str) -> LinkDevice:
 
 
 def routes(transcript: Transcript) -> Routes:
-    default = transcript.find("default")
+    default, default6 = transcript.find("default"), transcript.find("default6")
     if default is None:
         return {"unknown": transcript.missing("default")}
     if not default.ok:
@@ -203,6 +213,7 @@ def routes(transcript: Transcript) -> Routes:
     return {
         "source": "ip -4 route show default, ip -4 route get",
         "default_device": _after("dev", " ".join(default.lines)),
+        "default_device_ipv6": _after("dev", " ".join(default6.lines)) if default6 and default6.ok else None,
         "lookups": sorted(
             (_lookup(section) for section in transcript.all("lookup")),
             key=lambda lookup: lookup["destination"],

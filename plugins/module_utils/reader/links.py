@@ -5,6 +5,7 @@
 
 import re
 import struct
+from socket import AF_INET, AF_INET6
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import ethtool
@@ -124,15 +125,16 @@ class Links:
         except NetlinkError:
             return []
 
-    def addresses(self, index):  # type: (int) -> List[str]
-        """IPv4 addresses of a device with their prefix length."""
-        found = []
-        for message in self.route.get_addr(family=2, index=index):
+    def addresses(self, index):  # type: (int) -> Dict[str, List[str]]
+        """Addresses of a device with their prefix length, without link-local ones of IPv6."""
+        found = {AF_INET: [], AF_INET6: []}  # type: Dict[int, List[str]]
+        for message in self.route.get_addr(index=index):
             if message["index"] == index:
                 values = _attributes(message)
                 address = values.get("IFA_LOCAL") or values.get("IFA_ADDRESS")
-                found.append("%s/%d" % (address, message["prefixlen"]))
-        return sorted(found)
+                if not str(address).startswith("fe80:"):
+                    found[message["family"]].append("%s/%d" % (address, message["prefixlen"]))
+        return {"addresses": sorted(found[AF_INET]), "addresses_ipv6": sorted(found[AF_INET6])}
 
     def vxlan(self, canal, old_kernel):  # type: (bool, bool) -> Dict[str, Any]
         """Part `vxlan` of the facts."""
@@ -164,8 +166,8 @@ class Links:
             "mtu": values["IFLA_MTU"],
             "up": bool(link["flags"] & IFF_UP),
             "owner": owner(values["IFLA_IFNAME"], canal),
-            "addresses": self.addresses(link["index"]),
         }
+        device.update(self.addresses(link["index"]))
         bridged = bool(values.get("IFLA_MASTER"))
         device["routed"], device["flow_checksum"] = self.over(link["index"], device, bridged)
         return _with_features(device)
@@ -195,22 +197,15 @@ class Links:
                 values = _attributes(link)
                 if values.get("IFLA_IFNAME") != name:
                     continue
-                found.append(
-                    _with_features(
-                        {
-                            "name": name,
-                            "driver": _driver(name),
-                            "mtu": values["IFLA_MTU"],
-                            "addresses": self.addresses(link["index"]),
-                        }
-                    )
-                )
+                device = {"name": name, "driver": _driver(name), "mtu": values["IFLA_MTU"]}
+                device.update(self.addresses(link["index"]))
+                found.append(_with_features(device))
         return {"source": "rtnetlink (pyroute2), ioctl SIOCETHTOOL", "devices": found}
 
-    def default_device(self):  # type: () -> Optional[str]
+    def default_device(self, family=AF_INET):  # type: (int) -> Optional[str]
         """The device of the default route that ip(8) would print first."""
         routes = []
-        for message in self.route.get_default_routes(family=2):
+        for message in self.route.get_default_routes(family=family):
             values = _attributes(message)
             hops = values.get("RTA_MULTIPATH") or [{}]
             index = values.get("RTA_OIF") or hops[0].get("oif")
@@ -232,11 +227,13 @@ class Links:
             "source": values.get("RTA_PREFSRC"),
         }
 
-    def routes(self, default, services):  # type: (Optional[str], List[str]) -> Dict[str, Any]
+    def routes(self, default, default_v6, services):
+        # type: (Optional[str], Optional[str], List[str]) -> Dict[str, Any]
         """Part `routes` of the facts."""
         return {
             "source": "rtnetlink (pyroute2)",
             "default_device": default,
+            "default_device_ipv6": default_v6,
             "lookups": [self.lookup(address) for address in sorted(set(services))],
         }
 
