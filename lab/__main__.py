@@ -62,7 +62,7 @@ def up(arguments: argparse.Namespace) -> int:
 
     names = tuple(arguments.scenario or scenarios.DEFAULT_FLEET)
     options = topology.Options(
-        scenarios=tuple(scenarios.BY_NAME) if names == ("all",) else names,
+        scenarios=_all() if names == ("all",) else names,
         backend=arguments.backend,
         nodes=arguments.nodes,
         services=arguments.services,
@@ -74,6 +74,15 @@ def up(arguments: argparse.Namespace) -> int:
     lab = topology.up(arguments.name, options)
     print("lab %s: %d nodes, inventory %s" % (lab.name, len(lab.scenario_nodes()), inventory.inventory_path(lab)))
     return 0
+
+
+def _all() -> tuple[str, ...]:
+    """Every scenario that the running kernel can build; says which it leaves out."""
+    names = scenarios.on_this_kernel()
+    for name in scenarios.BY_NAME:
+        if name not in names:
+            print("left out, %s: %s" % (name, requirements.KERNEL[scenarios.get(name).needs][1]))
+    return names
 
 
 def down(arguments: argparse.Namespace) -> int:

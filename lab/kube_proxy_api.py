@@ -88,7 +88,7 @@ def serve(lab: State) -> None:
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.bind(("127.0.0.1", PORT))
         listener.listen(16)
-        selector.register(listener, selectors.EVENT_READ, scenarios.get(node["scenario"]).proxy)
+        selector.register(listener, selectors.EVENT_READ, scenarios.get(node["scenario"]).configured_proxy)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while True:

@@ -22,6 +22,22 @@ TOOLS = {
 }
 
 
+# What a kernel may lack, where it shows, and what to do.
+KERNEL = {
+    "ip_vs": ("/proc/net/ip_vs", "this kernel has no IPVS: run it in the kernel lab (make kernel-lab), or modprobe ip_vs where it is a module"),
+}
+
+
+def kernel_has(needs: str) -> bool:
+    """Whether the running kernel has what a scenario needs; nothing is loaded."""
+    return not needs or os.path.exists(KERNEL[needs][0])
+
+
+def check_kernel(scenario: str, needs: str) -> None:
+    if not kernel_has(needs):
+        raise LabError("scenario %s: %s" % (scenario, KERNEL[needs][1]))
+
+
 def check() -> None:
     if os.geteuid() != 0:
         raise LabError("the lab needs root: run it with sudo")

@@ -27,6 +27,7 @@ class Cni:
     version: str
     chain_insert_mode: str = "insert"  # FelixConfiguration chainInsertMode
     device: str = "vxlan.calico"
+    nftables: bool = False  # flannel's EnableNFTables: no iptables rules
 
     @property
     def ipv6(self) -> bool:
@@ -48,6 +49,8 @@ class Cni:
 
 def write(rules: RuleSet, cni: Cni, number: int) -> None:
     """On top of what kube-proxy wrote, or below it."""
+    if cni.nftables or cni.plugin == "bridge":  # bridge: a CNI without rules of its own
+        return
     if cni.plugin == "flannel":
         _flannel(rules, cni, number)
     else:

@@ -76,11 +76,12 @@ def _fixed_part(rules: RuleSet, proxy: KubeProxy) -> None:
     rules.append("nat", "OUTPUT", portals)
     rules.append("nat", "POSTROUTING", POSTROUTING_JUMP)
     rules.append("nat", "KUBE-MARK-MASQ", "-j MARK --set-xmark {0}/{0}".format(proxy.mark))
-    rules.append("nat", "KUBE-POSTROUTING", *_postrouting(proxy))
+    rules.append("nat", "KUBE-POSTROUTING", *postrouting(proxy))
     _filter(rules, proxy)
 
 
-def _postrouting(proxy: KubeProxy) -> list[str]:
+def postrouting(proxy: KubeProxy) -> list[str]:
+    """The mark's way out, in both modes that write iptables rules."""
     masquerade = "-j MASQUERADE --random-fully" if proxy.random_fully else "-j MASQUERADE"
     old = "%s -m mark --mark %s/%s %s" % (_SNAT, proxy.mark, proxy.mark, masquerade)
     new = [

@@ -36,6 +36,8 @@ class Options:
 def plan(options: Options) -> dict[str, dict[str, Any]]:
     """Every node that will exist, before any does."""
     pairs = scenarios.variants(options.scenarios, options.backend)
+    for scenario, _backend in pairs:
+        requirements.check_kernel(scenario.name, scenario.needs)
     count = options.nodes or len(pairs)
     if not 0 < count <= ip.MOST_NODES:
         raise LabError("%d nodes: a lab has 1 to %d" % (count, ip.MOST_NODES))
@@ -56,6 +58,7 @@ def plan(options: Options) -> dict[str, dict[str, Any]]:
             "number": number,
             "address": ip.underlay(number),
             "expected": {"udp": scenario.udp, "tcp": scenario.tcp},
+            "families": list(scenario.families),
         }
     for planned in nodes.values():
         planned["holder"] = None
@@ -73,7 +76,7 @@ def up(name: str, options: Options) -> State:
         lab.nodes.update(nodes)
         lab.save()
         _start_holders(lab, options)
-        _build_underlay(lab)
+        _build_underlay(lab, any("ipv6" in planned.get("families", ()) for planned in nodes.values()))
         _fill_nodes(lab, options)
         if options.kube_proxy_api:
             with holder.undisturbed():
@@ -108,16 +111,22 @@ def start_holder(lab: State, name: str, hide_python: bool = False) -> None:
         lab.save()
 
 
-def _build_underlay(lab: State) -> None:
+def _build_underlay(lab: State, ipv6: bool) -> None:
     switch, backend, pod = lab.pid("switch"), lab.pid("backend"), lab.pid("dns-pod")
     links.build_switch(switch)
     links.plug_in(switch, backend, ip.BACKEND_NUMBER)
     links.configure_node(backend, ip.BACKEND_NUMBER)
+    if ipv6:
+        links.add_ipv6_to_switch(switch)
+        links.add_ipv6_to_node(backend, ip.BACKEND_NUMBER)
     for tunnel in links.TUNNELS.values():
-        links.add_tunnel(backend, ip.BACKEND_NUMBER, tunnel)
+        if ipv6 or not tunnel.ipv6:
+            links.add_tunnel(backend, ip.BACKEND_NUMBER, tunnel)
     links.add_pod(backend, pod, ip.DNS_POD)
+    if ipv6:
+        links.add_ipv6_to_pod(backend, pod, ip.DNS_POD_V6)
     with holder.undisturbed():
-        lab.servers["dns"] = holder.identify(dns.start(pod))
+        lab.servers["dns"] = holder.identify(dns.start(pod, ipv6))
         lab.save()
 
 

@@ -26,6 +26,7 @@ NAME = "kubernetes.default.svc.cluster.local"
 QUERIES = 3
 UDP_TIMEOUT = 1.0
 TCP_TIMEOUT = 3.0
+FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
 NETLINK_NETFILTER = 12
 _DELETE_ALL_CONNTRACK = (1 << 8) | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE
@@ -40,6 +41,7 @@ class Question:
     pid: int
     address: str
     port: int = 53
+    family: str = "ipv4"
 
 
 @dataclass
@@ -47,6 +49,7 @@ class _Probe:
     """One socket of one node."""
 
     node: str
+    family: str
     channel: socket.socket
     kind: str
     started: float
@@ -81,20 +84,28 @@ def flush_conntrack() -> None:
 
 
 def in_checksum_errors(pid: int) -> int:
-    """Udp InCsumErrors of a node: what a receiver of wrong outer checksums counts."""
+    """Udp InCsumErrors of a node, of both families: what a receiver of wrong outer checksums counts."""
     with open("/proc/%d/net/snmp" % pid, encoding="ascii") as stream:
         names, values = (line.split() for line in stream if line.startswith("Udp:"))
-    return int(values[names.index("InCsumErrors")])
+    try:
+        with open("/proc/%d/net/snmp6" % pid, encoding="ascii") as stream:
+            ipv6 = dict(line.split() for line in stream)
+    except FileNotFoundError:
+        ipv6 = {}  # a kernel without IPv6
+    return int(values[names.index("InCsumErrors")]) + int(ipv6.get("Udp6InCsumErrors", 0))
 
 
 def ask(lab: State, nodes: Sequence[str] = (), service: str = ip.DNS_SERVICE, port: int = 53) -> dict[str, Any]:
-    """Ask from each node at the same time.
+    """Ask from each node at the same time, over each address family that the node has.
 
     Returns {"nodes": {name: {"udp": {"asked", "answered", "result"}, "tcp": {"connect_s", "lost_syn", "ok", "result"}}},
-    "in_csum_errors": what the receiver counted meanwhile}. Results: ok, broken, or partial for UDP.
+    "in_csum_errors": what the receiver counted meanwhile}. Results: ok, broken, or partial for UDP. A node with IPv6
+    also has "ipv4" and "ipv6", each with the answers of that family; its own answers are then the worse of the two.
     """
     names = list(nodes) or lab.scenario_nodes()
-    questions = [Question(name, lab.pid(name), service, port) for name in names]
+    services = {"ipv4": service, "ipv6": ip.DNS_SERVICE_V6}
+    families = [(name, family) for name in names for family in lab.nodes[name].get("families", ["ipv4"])]
+    questions = [Question(name, lab.pid(name), services[family], port, family) for name, family in families]
     backend = lab.pid("backend")
     before = in_checksum_errors(backend)
     return {"nodes": ask_each(questions), "in_csum_errors": in_checksum_errors(backend) - before}
@@ -103,25 +114,28 @@ def ask(lab: State, nodes: Sequence[str] = (), service: str = ip.DNS_SERVICE, po
 def ask_each(questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
     """All questions at the same time; each one's `name` and what came of it, see ask()."""
     probes: list[_Probe] = []
+    for pid in dict.fromkeys(question.pid for question in questions):
+        with network_of(pid):
+            flush_conntrack()
     try:
         for question in questions:
-            probes.extend(_open(question.name, question.pid, (question.address, question.port)))
+            probes.extend(_open(question))
         _run(probes)
     finally:
         for probe in probes:
             probe.channel.close()
-    return {one.name: _summary([probe for probe in probes if probe.node == one.name]) for one in questions}
+    return {one.name: _of_node([probe for probe in probes if probe.node == one.name]) for one in questions}
 
 
-def _open(name: str, pid: int, service: tuple[str, int]) -> list[_Probe]:
+def _open(question: Question) -> list[_Probe]:
     probes = []
-    with network_of(pid):
-        flush_conntrack()
+    service = (question.address, question.port)
+    with network_of(question.pid):
         for kind in ["udp"] * QUERIES + ["tcp"]:
             style = socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM
-            channel = socket.socket(socket.AF_INET, style | socket.SOCK_NONBLOCK)
+            channel = socket.socket(FAMILIES[question.family], style | socket.SOCK_NONBLOCK)
             now = time.monotonic()
-            probe = _Probe(name, channel, kind, now, now + (UDP_TIMEOUT if kind == "udp" else TCP_TIMEOUT))
+            probe = _Probe(question.name, question.family, channel, kind, now, now + (UDP_TIMEOUT if kind == "udp" else TCP_TIMEOUT))
             probes.append(probe)
             error = channel.connect_ex(service)
             if error and kind == "udp":
@@ -195,6 +209,16 @@ def _retransmits(channel: socket.socket) -> int:
     info = channel.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     count: int = struct.unpack_from("=I", info, 100)[0]
     return count
+
+
+def _of_node(probes: Sequence[_Probe]) -> dict[str, Any]:
+    """The answers of the node's only family; with IPv6, the worse of each kind and both families apart."""
+    apart = {family: _summary([one for one in probes if one.family == family]) for family in dict.fromkeys(one.family for one in probes)}
+    if "ipv6" not in apart:
+        return apart["ipv4"]
+    order = ("broken", "partial", "ok")
+    worse = {kind: min((one[kind] for one in apart.values()), key=lambda seen: order.index(seen["result"])) for kind in ("udp", "tcp")}
+    return {**worse, **apart}
 
 
 def _summary(probes: Sequence[_Probe]) -> dict[str, Any]:

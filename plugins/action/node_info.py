@@ -9,10 +9,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import transcript
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import selftest, transcript
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import SUBSETS
 
 ARGUMENTS: dict[str, Any] = {
@@ -24,6 +24,7 @@ ARGUMENTS: dict[str, Any] = {
         "default": ["all"],
     },
     "changelog": {"type": "bool", "default": False},
+    "kernel_selftest": {"type": "str", "choices": list(selftest.MODES), "default": "never"},
     "transcript": {"type": "path"},
 }
 HEADER = "vxlan-offload-probe "
@@ -41,14 +42,31 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, options = self.validate_argument_spec(ARGUMENTS)
         if options["reader"] == "python" and not options["transcript"]:
-            return self._python(result, options, task_vars)
+            answer = self._python(options, task_vars)
+        else:
+            answer = self._shell(options)
+        if isinstance(answer.get("node"), dict):
+            answer["node"] = self._with_selftest(answer["node"], options, task_vars)
+        return {**result, **answer}
+
+    def _shell(self, options: dict[str, Any]) -> dict[str, Any]:
         try:
             text = self._saved(options["transcript"]) if options["transcript"] else self._collect(options)
-            node = transcript.parse(text)
+            return {"changed": False, "node": transcript.parse(text)}
         except (AnsibleActionFail, ValueError) as error:
             # Returned, not raised: failed_when does not see what is raised, and a node that cannot be read is a line of the report.
-            return {**result, "changed": False, "failed": True, "msg": str(error)}
-        return {**result, "changed": False, "node": node}
+            return {"changed": False, "failed": True, "msg": str(error)}
+
+    def _with_selftest(self, node: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """In the same task: a second one would cost every host its time, also where nothing is to be tried."""
+        if options["transcript"] or not selftest.wanted(node, options["kernel_selftest"]):
+            return selftest.added(node, None)
+        try:
+            name = "kubenet.vxlan_offload.kernel_selftest"
+            found = self._execute_module(module_name=name, module_args={}, task_vars=task_vars)
+        except AnsibleError as error:  # no interpreter, no folder that can be written, a connection that broke
+            found = {"msg": str(error)}
+        return selftest.added(node, selftest.answer(found))
 
     def _saved(self, path: str) -> str:
         found = self._loader.path_dwim(path)
@@ -57,14 +75,14 @@ class ActionModule(ActionBase):
         except OSError as error:
             raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}; it is looked for on the controller") from None
 
-    def _python(self, result: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        arguments = {key: value for key, value in options.items() if key != "transcript"}
-        answer = self._execute_module(
+    def _python(self, options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        arguments = {key: value for key, value in options.items() if key not in ("transcript", "kernel_selftest")}
+        answer: dict[str, Any] = self._execute_module(
             module_name="kubenet.vxlan_offload.node_info",
             module_args=arguments,
             task_vars=task_vars,
         )
-        return {**result, **answer}
+        return answer
 
     def _collect(self, options: dict[str, Any]) -> str:
         if self._connection.transport in ("winrm", "psrp", "network_cli", "netconf", "httpapi"):

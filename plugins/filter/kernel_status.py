@@ -13,17 +13,20 @@ author: the kubenet.vxlan_offload authors (@kubenet)
 description:
   - Judges a kernel by its release and by whatever else is known about it. Vendor rules come before number comparison,
     because vendors carry the fix under numbers of their own.
+  - What M(kubenet.vxlan_offload.kernel_selftest) saw on the running kernel outranks them all.
   - What cannot be known from the input is C(unknown), with the reason.
 options:
   _input:
     description:
       - The kernel as in the C(kernel) part of the node facts. Only C(release), the output of C(uname -r), is required.
       - C(version) (C(uname -v)), C(version_signature) (C(/proc/version_signature)) and C(changelog) make the answer surer.
+      - C(selftest), what M(kubenet.vxlan_offload.kernel_selftest) returned, decides where it says V(present) or V(absent).
     type: dict
     required: true
 seealso:
   - plugin: kubenet.vxlan_offload.predict
     plugin_type: filter
+  - module: kubenet.vxlan_offload.kernel_selftest
 """
 
 EXAMPLES = r"""
@@ -39,6 +42,13 @@ EXAMPLES = r"""
     kernel:
       release: 4.19.0-9-amd64
       version: "#1 SMP Debian 4.19.118-2 (2020-04-29)"
+
+- name: What was tried on the running kernel outranks what its name says
+  ansible.builtin.debug:
+    msg: "{{ {'release': '4.19.90-52.39.v2207.ky10.x86_64', 'selftest': tried} | kubenet.vxlan_offload.kernel_status }}"
+  vars:
+    tried: {zero_checksum: absent, lco_checksum: present}
+  # => {"zero_checksum": "fixed", "lco_checksum": "affected", ...}
 """
 
 RETURN = r"""
@@ -46,7 +56,7 @@ _value:
   description:
     - What is known about the kernel.
     - C(zero_checksum) (affected, fixed or unknown) is the defect of devices with C(noudpcsum),
-      C(lco_checksum) (affected or unknown) the one of devices with C(udpcsum).
+      C(lco_checksum) the one of devices with C(udpcsum), fixed only where C(selftest) has seen it.
     - C(fixed_in) is the first release of the same vendor or branch with the fix of C(zero_checksum), empty where none is known.
     - C(reason) and C(evidence) explain C(zero_checksum), C(lco_reason) explains C(lco_checksum).
     - C(upstream) is the upstream version that the kernel is based on, where something states it.

@@ -3,18 +3,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether this process may change the network: CAP_NET_ADMIN, not the user id, decides (capabilities(7))."""
 
+from typing import List, Sequence
+
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError
 
-CAP_NET_ADMIN = 12
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21}  # linux/capability.h
+
+
+def missing_capabilities(names, status="/proc/self/status"):  # type: (Sequence[str], str) -> List[str]
+    """Those of names that are not in the effective set."""
+    effective = 0
+    with open(status) as lines:
+        for line in lines:
+            if line.startswith("CapEff:"):
+                effective = int(line.split()[1], 16)
+    return [name for name in names if not effective >> CAPABILITIES[name] & 1]
 
 
 def has_net_admin(status="/proc/self/status"):  # type: (str) -> bool
     """True when CAP_NET_ADMIN is in the effective set."""
-    with open(status) as lines:
-        for line in lines:
-            if line.startswith("CapEff:"):
-                return bool(int(line.split()[1], 16) >> CAP_NET_ADMIN & 1)
-    return False
+    return not missing_capabilities(["CAP_NET_ADMIN"], status)
 
 
 def require_net_admin(what):  # type: (str) -> None

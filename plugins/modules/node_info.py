@@ -34,6 +34,15 @@ options:
       - Takes some seconds on an RPM system.
     type: bool
     default: false
+  kernel_selftest:
+    description:
+      - Whether to run M(kubenet.vxlan_offload.kernel_selftest) after the reading, in the same task, and to add what it saw to
+        the part C(kernel). Needs Python and root on the node. Without them the answer is V(unknown) with the reason.
+      - V(auto) runs it only on a node with a VXLAN device of which no table can tell whether the kernel has the defect.
+      - It is never run with O(transcript).
+    type: str
+    choices: [never, auto, always]
+    default: never
   transcript:
     description:
       - A file on the controller with what the probe printed on a node, C(sudo sh < probe.sh > node.txt).
@@ -61,6 +70,7 @@ notes:
 seealso:
   - module: kubenet.vxlan_offload.offload
   - module: kubenet.vxlan_offload.netfilter_rule
+  - module: kubenet.vxlan_offload.kernel_selftest
 """
 
 EXAMPLES = r"""
@@ -77,6 +87,11 @@ EXAMPLES = r"""
   kubenet.vxlan_offload.node_info:
     gather_subset: [kernel]
     changelog: true
+
+- name: Try the running kernel when its name and number do not tell
+  kubenet.vxlan_offload.node_info:
+    kernel_selftest: auto
+  become: true
 
 - name: The second collector, with the libraries on the node
   kubenet.vxlan_offload.node_info:
@@ -111,7 +126,9 @@ node:
       returned: always
       sample: {reader: shell, complete: true, root: true, subset: [all]}
     kernel:
-      description: Release, version, machine, distribution, the upstream release it says it is built from, and the changelog.
+      description:
+        - Release, version, machine, distribution, the upstream release it says it is built from, the changelog, and in C(selftest)
+          what M(kubenet.vxlan_offload.kernel_selftest) saw, null when it was not run.
       type: dict
       returned: always
       sample: {release: 4.19.0-9-amd64, version: "#1 SMP Debian 4.19.118-2", machine: x86_64, upstream: 4.19.118}
@@ -243,6 +260,7 @@ def main():
                 "default": ["all"],
             },
             "changelog": {"type": "bool", "default": False},
+            "kernel_selftest": {"type": "str", "choices": ["never", "auto", "always"], "default": "never"},
             "transcript": {"type": "path"},
         },
         supports_check_mode=True,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import releases
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernels import COULD_NOT
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import present
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     Facts,
@@ -33,17 +34,19 @@ def brief(evidence: str) -> str:
 
 def summary_text(status: str, name: str, conditions: Mapping[str, Any], mitigations: Sequence[Mapping[str, Any]], udp: str) -> str:
     """One line that says why."""
-    rewrite, kernel, offload = (conditions[key] for key in ("rewrite", "kernel_defect", "offload"))
+    vxlan, rewrite, kernel, offload = (conditions[key] for key in ("vxlan", "rewrite", "kernel_defect", "offload"))
     if status == "affected":
         lost = {"broken": "UDP and TCP are", "ok": "TCP is"}.get(udp, "TCP (and perhaps UDP) is")
         return f"{lost} lost to Services on {name}: {brief(rewrite['evidence'])}"
     if status == "exposed":
-        return f"{name} may lose Service traffic: {brief(rewrite['evidence'])}"
+        doubt = next((one for one in (vxlan, kernel) if one["holds"] == "maybe"), rewrite)
+        return f"{name} may lose Service traffic: {brief(doubt['evidence'])}"
     if status == "mitigated":
         by = ", ".join(f"{one['id']} ({brief(one['evidence'])})" for one in mitigations) or offload["evidence"]
         return f"{name} is kept safe by {by}"
     if status == "unaffected":
-        return f"{name} is safe: {brief(kernel['evidence'] if kernel['holds'] == 'no' else rewrite['evidence'])}"
+        decided = next((one for one in (vxlan, kernel) if one["holds"] == "no"), rewrite)
+        return f"{name} is safe: {brief(decided['evidence'])}"
     unknown = next((one for one in (kernel, offload, rewrite) if one["holds"] == "unknown"), rewrite)
     return f"{name} cannot be judged: {unknown['evidence']}"
 
@@ -55,7 +58,9 @@ def action_text(status: str, conditions: Mapping[str, Any], unneeded: Sequence[s
     if status == "unknown":
         kernel = conditions["kernel_defect"]
         if kernel["holds"] == "unknown" and not missing:
-            return "gather with changelog: true, which looks for the fix in the changelog of the kernel package"
+            tried = str(kernel["evidence"]).partition(f"{COULD_NOT}: ")[2]
+            how = f"settle why the kernel could not be tried ({tried})" if tried else "try the running kernel with kernel_selftest: auto"
+            return f"{how}, or gather with changelog: true, which looks for the fix in the changelog of the kernel package"
         return "; ".join(dict.fromkeys(one["how"] for one in missing)) or "read the node again"
     if unneeded:
         return f"nothing is wrong; {' and '.join(unneeded)} can go: without it the node is still not affected"

@@ -19,6 +19,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     prints_random_fully,
     source_of,
     tables,
+    vxlan_devices,
     why_unknown,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite, rewrite, unread_tables
@@ -50,18 +51,43 @@ def condition(holds: str, evidence: str, source: str = "") -> Condition:
 
 
 def vxlan_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
-    """A device is there; what it is."""
+    """A device carries traffic to other nodes.
+
+    Without a route over it none does now. That is no reason to call a node safe: in cross-subnet mode the first node
+    in another subnet brings a route. It is one when another device has the routes: this one was left behind by an earlier CNI.
+    """
+    name = str(device.get("name"))
+    if device.get("routed") is False:
+        carrying = sorted(str(one.get("name")) for one in vxlan_devices(facts) if one.get("routed"))
+        if carrying:
+            return condition("no", f"no route leads over {name}; those to other nodes lead over {', '.join(carrying)}", "ip -4 route show")
+        text = (
+            f"no route leads over {name} now: cross-subnet mode with all nodes in one subnet, a node that has no peers yet, "
+            "or a left-over device; the first route over it brings the failure"
+        )
+        return condition("maybe", text, "ip -4 route show")
     text = (
-        f"{device.get('name')}: VNI {device.get('vni')}, UDP port {device.get('port')}, {device.get('checksum')}, "
+        f"{name}: VNI {device.get('vni')}, UDP port {device.get('port')}, {device.get('checksum')}, "
         f"over {device.get('underlay') or 'the default route'}"
     )
     return condition("yes", text, source_of(facts, "vxlan"))
 
 
+def checksum_mode(device: Mapping[str, Any]) -> str:
+    """udpcsum, noudpcsum, unknown, or external where each packet's flow decides and nobody can see what.
+
+    Cilium asks for no checksum (BPF_F_ZERO_CSUM_TX in its bpf/lib/encap.h). Calico's eBPF mode does so since 2025 only;
+    Open vSwitch does unless options:csum is set, which OVN does (ovn-encap-csum is true by default).
+    """
+    mode = str(device.get("checksum"))
+    if mode != "external":
+        return mode
+    return str(device.get("flow_checksum") or ("noudpcsum" if device.get("owner") == "cilium" else "external"))
+
+
 def defects_for(device: Mapping[str, Any]) -> list[str]:
     """The kernel defects that matter for this device's checksum mode."""
-    modes = {"udpcsum": [LCO], "noudpcsum": [ZERO], "external": [ZERO]}
-    return modes.get(str(device.get("checksum")), [ZERO, LCO])
+    return {"udpcsum": [LCO], "noudpcsum": [ZERO]}.get(checksum_mode(device), [ZERO, LCO])
 
 
 def kernel_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
@@ -76,6 +102,9 @@ def kernel_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
     wanted = defects_for(device)
     answers = {_HOLDS[str(status[defect])] for defect in wanted}
     texts = [_kernel_text(str(kernel["release"]), defect, status) for defect in wanted]
+    if checksum_mode(device) == "external" and "yes" in answers and len(answers) > 1:
+        why = f"whether packets of {device.get('name')} have an outer checksum is decided for each flow and cannot be read here: "
+        return condition("maybe", why + "; ".join(texts), source_of(facts, "kernel"))
     holds = answers.pop() if len(answers) == 1 else "unknown"
     return condition(holds, "; ".join(texts), source_of(facts, "kernel"))
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader import names
 
 SUBSETS = ("all", *names.SUBSETS)
+Family = Literal["ipv4", "ipv6"]
 TableState = Literal["read", "absent", "unknown"]
 
 
@@ -31,10 +32,21 @@ class OsRelease(TypedDict):
     name: str
 
 
-class Changelog(TypedDict):
+class Changelog(TypedDict, total=False):
     asked: bool
     line: str
+    head: str
     newest: str
+    oldest: str
+    source: str
+
+
+class Selftest(TypedDict):
+    """What kernel_selftest saw. Both defects: present, absent or unknown."""
+
+    zero_checksum: str
+    lco_checksum: str
+    reason: str
     source: str
 
 
@@ -48,6 +60,7 @@ class Kernel(TypedDict, total=False):
     os: OsRelease
     upstream: str
     changelog: Changelog
+    selftest: Selftest | None  # None: not run
 
 
 class Feature(TypedDict):
@@ -70,8 +83,13 @@ class VxlanDevice(TypedDict, total=False):
     up: bool
     owner: str
     addresses: list[str]
+    addresses_ipv6: list[str]  # without link-local ones
     features: dict[str, Feature]
     features_unknown: str  # only when `features` is empty because it could not be read
+    # Whether an IPv4 route leads over it. None: that says nothing (tunnel over IPv6, port of a bridge, flow-based without routes)
+    routed: bool | None
+    # external: what the routes ask for with each packet. None: no route says it (eBPF, Open vSwitch)
+    flow_checksum: Literal["udpcsum", "noudpcsum"] | None
 
 
 class Vxlan(TypedDict, total=False):
@@ -85,6 +103,7 @@ class LinkDevice(TypedDict, total=False):
     driver: str | None
     mtu: int | None
     addresses: list[str]
+    addresses_ipv6: list[str]
     features: dict[str, Feature]
     features_unknown: str
 
@@ -105,6 +124,7 @@ class Routes(TypedDict, total=False):
     unknown: str
     source: str
     default_device: str | None
+    default_device_ipv6: str | None  # asked when a tunnel runs over IPv6
     lookups: list[Lookup]
 
 
@@ -116,6 +136,7 @@ class Printer(TypedDict):
 class Table(TypedDict):
     """Rules are the text after `-A CHAIN `. `unread`: jumped to from a chain above, or a chain of which only a part is above."""
 
+    family: Family  # those of IPv6 are there when a tunnel runs over IPv6; missing in facts saved by earlier versions
     backend: str
     table: str
     state: TableState
@@ -157,13 +178,16 @@ class Cni(TypedDict, total=False):
     calico_version: str
     flannel_version: str
     flannel_network: str
+    flannel_ipv6_network: str
 
 
 class Services(TypedDict, total=False):
     unknown: str
     source: str
-    dns: str | None
+    dns: str | None  # the IPv4 address, or that of the only family
     kubernetes: str | None
+    dns_ipv6: str | None
+    kubernetes_ipv6: str | None
 
 
 class Sysctl(TypedDict, total=False):

@@ -46,12 +46,15 @@ class _Finding(NamedTuple):
     fixed_in: str = ""
 
 
-_RELEASE = re.compile(r"^(\d+)\.(\d+)(?:\.(\d+))?(?:\.\d+)?(?:-(rc\d+))?")
+# -rc4 upstream, -0.rc4.1.fc33 Fedora, -050700rc4-generic Ubuntu's mainline builds
+_RELEASE = re.compile(r"^(\d+)\.(\d+)(?:\.(\d+))?(?:\.\d+)?(?:-(?:0\.|\d{6})?(rc\d+))?", re.ASCII)
+_LONGEST = 200  # of any text that is searched; the kernel itself allows 64
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAY_FIRST = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]{2}) (\d{4})\b")
 _MONTH_FIRST = re.compile(r"\b([A-Z][a-z]{2})\s+(\d{1,2})\s+(?:\d{2}:\d{2}:\d{2}\s+(?:[AP]M\s+)?[A-Z]+\s+)?(\d{4})\b")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SEEN = "seen on the running kernel by kernel_selftest"
+COULD_NOT = "kernel_selftest could not tell"
 # Reproducible builds print 1970 or 1980; no kernel that matters here is older than this.
 _FIRST_CREDIBLE_YEAR = 2009
 
@@ -98,7 +101,7 @@ def _with_selftest(status: KernelStatus, kernel: Mapping[str, Any]) -> KernelSta
         status["lco_checksum"] = lco[0]
         status["lco_reason"] = f"{lco[1]} the checksum of a udpcsum device: {SEEN}"
     if selftest.get("reason"):
-        could_not = f"; kernel_selftest could not tell: {selftest['reason']}"
+        could_not = f"; {COULD_NOT}: {selftest['reason']}"
         status["reason"] += could_not if status["zero_checksum"] == "unknown" else ""
         status["lco_reason"] += could_not if status["lco_checksum"] == "unknown" else ""
     return status
@@ -106,7 +109,7 @@ def _with_selftest(status: KernelStatus, kernel: Mapping[str, Any]) -> KernelSta
 
 def upstream_version(release: str) -> Version | None:
     """The upstream number that a release string starts with, or None. A vendor may have frozen it."""
-    match = _RELEASE.match(release)
+    match = _RELEASE.match(release[:_LONGEST])
     if match is None:
         return None
     major, minor, patch, candidate = match.groups()
@@ -158,34 +161,38 @@ def _zero_checksum(kernel: Mapping[str, Any], release: str, base: Version) -> _F
     changelog = _changelog(kernel)
     if changelog.status == "fixed":
         return changelog
-    found = _vendor(kernel, release) or _stable(base, f"uname -r {release}")
+    row, number = _row(kernel, release, base)
+    found = _judge_row(row, number, kernel)
     if found.status != "unknown":
         return found
-    if changelog.status == "affected":
-        return changelog
-    return _by_date(kernel) or found
+    return _missing_from_changelog(row, kernel) or _by_date(kernel) or found
 
 
-def _vendor(kernel: Mapping[str, Any], release: str) -> _Finding | None:
+def _row(kernel: Mapping[str, Any], release: str, base: Version) -> tuple[table.VendorRow, Version]:
+    """The first row of this vendor that can read its number; the last row of the table reads every release."""
     for row in table.VENDOR_ROWS:
-        if not re.search(row.release, release):
+        if not re.search(row.release, release, re.ASCII):
             continue
-        match = re.search(row.build, str(kernel.get(row.field) or ""))
+        if not row.build:
+            return row, base
+        match = re.search(row.build, str(kernel.get(row.field) or "")[:_LONGEST], re.ASCII)
         if match is not None:
-            return _judge_row(row, match.group(1), kernel)
-    return None
+            return row, version(match.group(1))
+    raise AssertionError("the last row of kernel_table reads every release")
 
 
-def _judge_row(row: table.VendorRow, build: str, kernel: Mapping[str, Any]) -> _Finding:
-    number = version(build)
-    if row.upstream:
-        return _stable(number, f"{row.source}: {build}")
+def _judge_row(row: table.VendorRow, number: Version, kernel: Mapping[str, Any]) -> _Finding:
     if within(number, row.fixed):
-        return _Finding("fixed", f"{row.vendor}: build {build} has the back-port", row.source, row.fixed_in)
+        return _Finding("fixed", f"{row.vendor}: build {number} has the back-port", row.source, row.fixed_in)
     if within(number, row.affected) and not (row.built_later and _built_after_fix(kernel)):
-        return _Finding("affected", f"{row.vendor}: build {build} is older than the back-port", row.source, row.fixed_in)
+        return _Finding("affected", f"{row.vendor}: build {number} is older than the fix", row.source, row.fixed_in)
+    if row.upstream:
+        found = _stable(number, f"{row.source}: {number}")
+        if found.status == "fixed" or not row.picks:
+            return found
     hint = row.hint or "this build is not in the table"
-    return _Finding("unknown", f"{row.vendor}: {hint}; its changelog must be read", row.source, row.fixed_in)
+    reason = f"{row.vendor}: {hint}; read its changelog (node_info with changelog) or run kernel_selftest"
+    return _Finding("unknown", reason, row.source, row.fixed_in)
 
 
 def _stable(number: Version, evidence: str) -> _Finding:
@@ -201,19 +208,40 @@ def _stable(number: Version, evidence: str) -> _Finding:
 
 
 def _changelog(kernel: Mapping[str, Any]) -> _Finding:
-    """A line is proof. Its absence is proof only in a changelog that is known to cover the months of the fix."""
+    """A line in the changelog of the running build is proof."""
     entry = kernel.get("changelog") or {}
     line = str(entry.get("line") or "")
     source = str(entry.get("source") or "changelog of the kernel package")
-    if table.FIX_SUBJECT.lower() in line.lower():
+    if table.FIX_SUBJECT.lower() in line.lower() and _of_this_build(kernel):
         return _Finding("fixed", "the changelog of the running kernel has the fix", f"{source}: {line.strip()}")
-    newest, oldest = (build_date(str(entry.get(key) or "")) for key in ("newest", "oldest"))
-    if entry.get("asked") and newest is not None:
-        if newest < table.FIX_POSTED:
-            return _Finding("affected", f"the newest changelog entry ({newest}) is older than the fix", source)
-        if oldest is not None and oldest <= table.FIX_POSTED and newest >= table.FIX_IN_STABLE:
-            return _Finding("affected", f"the changelog covers {oldest} to {newest} and lacks the fix", source)
     return _Finding("unknown", "the changelog does not tell", source)
+
+
+def _missing_from_changelog(row: table.VendorRow, kernel: Mapping[str, Any]) -> _Finding | None:
+    """A missing line is proof where the changelog ends before the fix, or begins before it and names every patch."""
+    entry = kernel.get("changelog") or {}
+    newest, oldest = (build_date(str(entry.get(key) or "")) for key in ("newest", "oldest"))
+    signature = re.search(r"^linux\S*-signed|^linux-signed", str(entry.get("head") or ""))
+    if not entry.get("asked") or newest is None or signature or not _of_this_build(kernel):
+        return None
+    source = str(entry.get("source") or "changelog of the kernel package")
+    if newest < table.FIX_POSTED and not _built_after_fix(kernel):
+        return _Finding("affected", f"the newest changelog entry ({newest}) is older than the fix", source)
+    if row.lists_fixes and oldest is not None and oldest < table.FIX_POSTED <= newest:
+        return _Finding("affected", f"the changelog covers {oldest} to {newest} and lacks the fix", source)
+    return None
+
+
+def _of_this_build(kernel: Mapping[str, Any]) -> bool:
+    """Not so when a Debian package was upgraded under the running kernel: builds of one ABI share a folder."""
+    head = str((kernel.get("changelog") or {}).get("head") or "")
+    read = re.search(r"^linux\S* \(([^)\s]+)\)", head)
+    signature = re.search(r"^Ubuntu (\d\S*?)-[a-z]", str(kernel.get("version_signature") or ""))
+    running = signature or re.search(r"\bDebian (\d\S*)", str(kernel.get("version") or ""))
+    if read is None or running is None:
+        return True
+    # linux-signed of Debian writes + for the - of linux
+    return read.group(1).replace("+", "-") == running.group(1).replace("+", "-")
 
 
 def _built_after_fix(kernel: Mapping[str, Any]) -> bool:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import kernels, releases
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernel_table import LCO_SINCE
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.versions import version
 
 KEYS = (
     "kube_version",
@@ -135,6 +137,9 @@ def _kernel_defect(plan: Mapping[str, Any]) -> Condition:
     if judged["lco_checksum"] == "affected":
         # Calico and flannel leave the outer checksum to the kernel, which fills it since the same release.
         return Condition("yes", f"lco_checksum: {judged['lco_reason']}", source)
+    base = kernels.upstream_version(str(plan["kernel"].get("release")))
+    if judged["lco_checksum"] == "fixed" and base is not None and base >= version(LCO_SINCE):
+        return Condition("no", f"lco_checksum: {judged['lco_reason']}", source)
     holds = {"affected": "yes", "fixed": "no"}.get(judged["zero_checksum"], "unknown")
     return Condition(holds, f"zero_checksum: {judged['reason']}", source)
 

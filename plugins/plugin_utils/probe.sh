@@ -64,18 +64,29 @@ device() {
 	run "features $1" ethtool -k "$1"
 	want links && run "driver $1" ethtool -i "$1"
 }
+# one route is enough, and whether any asks for outer checksums
+over() {
+	out=$($ip -4 route show table all type unicast dev "$1" 2>&1)
+	rc=$? c=''
+	case $out in *' csum '*) c=csum ;; esac
+	out=${out%%"$nl"*}$nl$c
+	section "over $1"
+}
 links() {
 	want vxlan || want links || want routes || return
 	seen=' ' under=''
-	run vxlan $ip -o -d link show type vxlan
 	IFS=$nl
-	for l in $out; do
+	for l in $tunnels; do
 		unset IFS
-		case $l in *'vxlan '*) d=${l#*: } && d=${d%%: *} && device "${d%%@*}" ;; esac
+		case $l in *'vxlan '*) d=${l#*: } && d=${d%%: *} && d=${d%%@*}
+			device "$d"
+			over "$d" ;; esac
 		case $l in *'vxlan '*' dev '*) l=${l#* dev } && under="$under ${l%% *}" ;; esac
 	done
 	unset IFS
 	run default $ip -4 route show default
+	case $out in *' dev '*) l=${out#* dev } && under="$under ${l%% *}" ;; esac
+	[ $six ] && run default6 $ip -6 route show default
 	case $out in *' dev '*) l=${out#* dev } && under="$under ${l%% *}" ;; esac
 	want links && for d in $under; do device "$d"; done
 }
@@ -95,16 +106,18 @@ tools() {
 	loaded=1
 	[ ! -e /proc/modules ] || [ ! -e "$d" ] || grep -qE '^nf_tables |/nf_tables\.ko' /proc/modules "$d" || loaded=''
 	[ $loaded ] && p nf_tables || nft=''
-	names=/proc/net/ip_tables_names some=''
-	[ ! -e $names ] || [ -r $names ] || p unreadable
-	[ -r $names ] && while read -r l; do some=1 && p "legacy_table $l"; done <$names
-	[ "$some" ] || legacy=''
+	old=''
+	for f in '' $six; do
+		d=/proc/net/ip${f}_tables_names
+		[ ! -e "$d" ] || [ -r "$d" ] || p unreadable
+		[ -r "$d" ] && while read -r l; do old="$old x$f" && p "legacy${f}_table $l"; done <"$d"
+	done
 	end
 }
 # flat, however big the table
 chain() {
 	next=''
-	run "chain nft $1 $2" "$nft" -w 5 -t "$1" -S "$2"
+	run "chain nft$f $1 $2" "$nft" -w 5 -t "$1" -S "$2"
 	IFS=$nl
 	for l in $out; do
 		case $l in *' -j '*) t=${l##* -j } ;; *' -g '*) t=${l##* -g } ;; *) continue ;; esac
@@ -147,7 +160,7 @@ read_nft() {
 	done
 	[ "$marker" ] && return
 	rc=0 out=$("$nft" -w 5 -t nat -S KUBE-SERVICES 2>&1 | head -n 42)
-	section 'chain nft nat KUBE-SERVICES'
+	section "chain nft$f nat KUBE-SERVICES"
 	address
 }
 # Legacy hands over all tables at once: one call, less Services and pods.
@@ -160,7 +173,7 @@ read_legacy() {
 /^(:|-A )(KUBE-(S(EP|VC|VL)|EXT|FW|XLB|NWPLCY|POD-FW)|cali-([ft]w|p[io]|pr[io]))-/ && !index(wk, substr($0, /^:/ ? 2 : 4, 25)) {next}
 /^-A / && ++n[t, $2] > (t $2 == "*natKUBE-SERVICES" ? 41 : 2001) {next}
 {print}') rc=0
-	section legacy
+	section "legacy$f"
 	address
 }
 # the well-known addresses in $out
@@ -178,15 +191,18 @@ address() {
 	unset IFS
 }
 netfilter() {
-	[ "$nft" ] && read_nft
-	[ "$legacy" ] && read_legacy
-	[ "$loaded" ] && has nft && for c in nat-postrouting masquerading mark-for-masquerade nat-output; do
-		run "chain nftables kube-proxy $c" nft list chain ip kube-proxy "$c"
-		[ $rc = 0 ] || break
+	for f in '' $six; do
+		nft=${nft:+ip$f${nft#ip}} legacy=${legacy:+ip$f${legacy#ip}}
+		[ "$nft" ] && read_nft
+		case "$old " in *"x$f "*) [ "$legacy" ] && read_legacy ;; esac
+		[ "$loaded" ] && has nft && for c in nat-postrouting masquerading mark-for-masquerade nat-output; do
+			run "chain nftables$f kube-proxy $c" nft list chain "ip$f" kube-proxy "$c"
+			[ $rc = 0 ] || break
+		done
 	done
 }
 routes() {
-	for d in $services; do run "lookup $d" "$ip" -4 route get "$d"; done
+	for d in $services; do run "lookup $d" "$ip" route get "$d"; done
 }
 kube_proxy() {
 	set +f
@@ -254,6 +270,12 @@ main() {
 	run uname uname -rvm
 	rel=${out%% *} services=' ' ip=/sbin/ip # not busybox's
 	[ -x $ip ] || ip=ip
+	want netfilter || want vxlan || want links || want routes && run vxlan $ip -o -d link show type vxlan
+	tunnels=$out six='' d=''
+	for l in $out; do
+		case $d,$l in local,*:* | remote,*:* | group,*:*) six=6 ;; esac
+		d=$l
+	done
 	want netfilter && tools
 	# side by side: the rules are half of the time
 	{

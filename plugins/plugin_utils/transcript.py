@@ -38,7 +38,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_n
 # the sections in the order of the probe, and the parts that need all sections up to there
 ORDER = (
     (("self", "uname", "printers"), ()),
-    (("vxlan", "addr", "features", "driver", "default"), ("vxlan", "links")),
+    (("vxlan", "addr", "features", "driver", "over", "default", "default6"), ("vxlan", "links")),
     (("release", "changelog"), ("kernel",)),
     (("metrics", "processes"), ("kube_proxy",)),
     (("cni", "flannel", "calico"), ("cni",)),
@@ -46,7 +46,7 @@ ORDER = (
     (("counters",), ("counters",)),
     (("applied",), ("applied",)),
     # the rules last: they are read side by side with all of the above
-    (("chain", "legacy", "lookup"), ("netfilter", "services", "routes")),
+    (("chain", "legacy", "legacy6", "lookup"), ("netfilter", "services", "routes")),
 )
 RULES = ("netfilter", "services", "routes")
 
@@ -59,10 +59,11 @@ def parse(text: str) -> NodeFacts:
     network = cni(transcript)
     canal = "canal" in network.get("names", [])
     proxy = kube_proxy(transcript, collected["root"])
-    rules = netfilter(transcript, proxy.get("mode"))
     system = kernel(transcript, settings.get("changelog") == "1")
     tunnels = vxlan(transcript, canal, _before_4_6(system.get("release", "")))
     names = [device["name"] for device in tunnels.get("devices", [])]
+    ipv6 = any(device["outer"] == "ipv6" for device in tunnels.get("devices", []))
+    rules = netfilter(transcript, proxy.get("mode"), ipv6)
     parts: dict[str, Any] = {
         "kernel": system,
         "vxlan": tunnels,

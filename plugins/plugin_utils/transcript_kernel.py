@@ -72,11 +72,13 @@ def upstream(signature: str, version: str) -> str:
 
 
 def _changelog(transcript: Transcript, asked: bool) -> Changelog:
-    values = dict(_lines(transcript, "changelog"))
-    newest = values.get("newest", "").strip()
+    """Its first line, first and last entry, the line of the fix; a transcript of an older probe has no first line and no last entry."""
+    values = {key: text.strip() for key, text in _lines(transcript, "changelog")}
     return {
         "asked": asked,
-        "line": values.get("line", "").strip(),
-        "newest": newest,
-        "source": values.get("source", "") if newest else "",
+        "line": values.get("line", ""),
+        "head": values.get("head", ""),
+        "newest": values.get("newest", ""),
+        "oldest": values.get("oldest", ""),
+        "source": values.get("source", "") if values.get("newest") else "",
     }

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import (
     Feature,
@@ -23,6 +23,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_f
 )
 
 Checksum = Literal["udpcsum", "noudpcsum", "external", "unknown"]
+FlowChecksum = Optional[Literal["udpcsum", "noudpcsum"]]
 LINK = re.compile(r"\d+: (?P<name>[^ @]+)(?:@\S+)?: <(?P<flags>[^>]*)> mtu (?P<mtu>\d+)")
 FEATURE = re.compile(r"\s*([\w-]+): (on|off)(?: \[(fixed|requested on|requested off|not requested)\])?\s*$")
 # what ethtool calls the features that have an old name of their own (its off_flag_def); the others are sums of several
@@ -78,12 +79,28 @@ def _device(transcript: Transcript, match: re.Match[str], line: str, canal: bool
         "up": "UP" in match["flags"].split(","),
         "owner": owner(name, canal),
         "addresses": _addresses(transcript.find("addr", name)),
+        "addresses_ipv6": _addresses_ipv6(transcript.find("addr", name)),
         "features": {},
     }
     device["features"], unknown = _features(transcript, name)
     if unknown:
         device["features_unknown"] = unknown
+    bridged = bool(re.search(r" master \S+", line[: line.index("vxlan ")]))
+    device["routed"], device["flow_checksum"] = _over(transcript.find("over", name), device, bridged)
     return device
+
+
+def _over(section: Section | None, device: VxlanDevice, bridged: bool) -> tuple[bool | None, FlowChecksum]:
+    """Whether a route leads over the device, and the checksum that routes to an external device ask for."""
+    if section is None or not section.ok or bridged or device["outer"] == "ipv6":
+        return None, None
+    first, wanted = (*section.lines, "", "")[:2]
+    if device["checksum"] != "external":
+        return bool(first), None
+    if not re.search(r" encap ip6? +id ", first):  # eBPF or Open vSwitch choose the tunnel for each packet
+        return None, None
+    # iproute2 before 4.15 prints the flags as a number
+    return True, "udpcsum" if wanted else None if " flags " in first else "noudpcsum"
 
 
 def _number(text: str | None) -> int | None:
@@ -120,6 +137,14 @@ def _addresses(section: Section | None) -> list[str]:
         return []
     found = re.findall(r"^ *inet (\S+?)(/\d+)?(?: peer \S+?(/\d+))? ", "\n".join(section.lines), re.MULTILINE)
     return sorted(address + (length or peer) for address, length, peer in found)
+
+
+def _addresses_ipv6(section: Section | None) -> list[str]:
+    """Without link-local ones: no tunnel and no Service traffic has them."""
+    if section is None or not section.ok:
+        return []
+    found = re.findall(r"^ *inet6 (\S+?)(/\d+)?(?: peer \S+?(/\d+))? ", "\n".join(section.lines), re.MULTILINE)
+    return sorted(address + (length or peer) for address, length, peer in found if not address.startswith("fe80:"))
 
 
 def _features(transcript: Transcript, name: str) -> tuple[dict[str, Feature], str]:
@@ -170,6 +195,7 @@ def _link(transcript: Transcript, name: str) -> LinkDevice:
         "driver": match[1] if match else None,
         "mtu": int(mtu["mtu"]) if mtu else None,
         "addresses": _addresses(section),
+        "addresses_ipv6": _addresses_ipv6(section),
         "features": {},
     }
     device["features"], unknown = _features(transcript, name)
@@ -179,7 +205,7 @@ def _link(transcript: Transcript, name: str) -> LinkDevice:
 
 
 def routes(transcript: Transcript) -> Routes:
-    default = transcript.find("default")
+    default, default6 = transcript.find("default"), transcript.find("default6")
     if default is None:
         return {"unknown": transcript.missing("default")}
     if not default.ok:
@@ -187,6 +213,7 @@ def routes(transcript: Transcript) -> Routes:
     return {
         "source": "ip -4 route show default, ip -4 route get",
         "default_device": _after("dev", " ".join(default.lines)),
+        "default_device_ipv6": _after("dev", " ".join(default6.lines)) if default6 and default6.ok else None,
         "lookups": sorted(
             (_lookup(section) for section in transcript.all("lookup")),
             key=lambda lookup: lookup["destination"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import (
+    Family,
     Netfilter,
     Nftables,
     Printer,
@@ -31,28 +32,40 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_t
     unread_table,
 )
 
+_DIGIT = {"ipv4": "", "ipv6": "6"}
 SOURCE = "iptables-nft -S, iptables-legacy-save, nft list chain"
 ROOT = "needs root: run with become"
 
 
-def netfilter(transcript: Transcript, proxy_mode: str | None) -> Netfilter:
+def netfilter(transcript: Transcript, proxy_mode: str | None, ipv6: bool = False) -> Netfilter:
+    """`ipv6`: the node has a tunnel over IPv6, so the probe has read ip6tables too."""
     section = transcript.find("printers")
     if section is None or not section.ok:
         return {"unknown": section.reason() if section else transcript.missing("printers")}
     lines = section.lines
     printers = {backend: _printer(lines, backend) for backend in ("nft", "legacy")}
     loaded = "nf_tables" in lines
-    nft = [
-        _nft_table(transcript, table, printers["nft"]) if loaded else unread_table("nft", table, "absent", "nf_tables is not loaded")
-        for table in ROOTS
-    ]
-    legacy = [_legacy_table(transcript, table, lines, printers["legacy"]) for table in ROOTS]
     return {
         "source": SOURCE,
         "printers": printers,
-        "tables": nft + legacy,
+        "tables": [
+            table for family in ("ipv4", "ipv6") if family == "ipv4" or ipv6 for table in _tables(transcript, family, lines, printers, loaded)
+        ],
         "nftables": _nftables(transcript, loaded, "nftables" in lines, proxy_mode),
     }
+
+
+def _tables(
+    transcript: Transcript, family: Family, lines: tuple[str, ...], printers: dict[str, Printer | None], loaded: bool
+) -> list[Table]:
+    nft = [
+        _nft_table(transcript, family, table, printers["nft"])
+        if loaded
+        else unread_table("nft", table, "absent", "nf_tables is not loaded")
+        for table in ROOTS
+    ]
+    legacy = [_legacy_table(transcript, family, table, lines, printers["legacy"]) for table in ROOTS]
+    return [{**table, "family": family} for table in nft + legacy]
 
 
 def _printer(lines: tuple[str, ...], backend: str) -> Printer | None:
@@ -64,11 +77,12 @@ def _printer(lines: tuple[str, ...], backend: str) -> Printer | None:
     return None
 
 
-def _nft_table(transcript: Transcript, table: str, printer: Printer | None) -> Table:
+def _nft_table(transcript: Transcript, family: Family, table: str, printer: Printer | None) -> Table:
     if printer is None:
         reason = "nf_tables is loaded, but this node has no iptables >= 1.8 that reads it: install iptables (iptables-nft)"
         return unread_table("nft", table, "unknown", reason)
-    sections = {one.args.split(" ")[-1]: one for one in transcript.all("chain") if one.args.startswith(f"nft {table} ")}
+    wanted = f"nft{_DIGIT[family]} {table} "
+    sections = {one.args.split(" ")[-1]: one for one in transcript.all("chain") if one.args.startswith(wanted)}
     chains: Chains = {}
     partial = set()
     for name, section in sections.items():
@@ -97,20 +111,22 @@ def _unreadable(transcript: Transcript, section: Section | None) -> str:
     return section.reason()
 
 
-def _legacy_table(transcript: Transcript, table: str, lines: tuple[str, ...], printer: Printer | None) -> Table:
+def _legacy_table(transcript: Transcript, family: Family, table: str, lines: tuple[str, ...], printer: Printer | None) -> Table:
+    digit = _DIGIT[family]
+    names = f"/proc/net/ip{digit}_tables_names"
     if "unreadable" in lines:
         return unread_table("legacy", table, "unknown", ROOT)
-    if f"legacy_table {table}" not in lines:
-        return unread_table("legacy", table, "absent", f"/proc/net/ip_tables_names has no {table}")
+    if f"legacy{digit}_table {table}" not in lines:
+        return unread_table("legacy", table, "absent", f"{names} has no {table}")
     if printer is None:
         reason = (
-            f"/proc/net/ip_tables_names has {table}, but this node has no iptables-legacy-save:"
+            f"{names} has {table}, but this node has no iptables-legacy-save:"
             " install it, or run the probe with the iptables of the kube-proxy container"
         )
         return unread_table("legacy", table, "unknown", reason)
-    section = transcript.find("legacy")
+    section = transcript.find("legacy" + digit)
     if section is None:
-        return unread_table("legacy", table, "unknown", transcript.missing("legacy"))
+        return unread_table("legacy", table, "unknown", transcript.missing("legacy" + digit))
     chains = saved(section, table)
     if chains is None or not set(ROOTS[table]) <= set(chains):
         return unread_table("legacy", table, "unknown", _not_saved(section, table))
@@ -135,12 +151,18 @@ def _nftables(transcript: Transcript, loaded: bool, has_nft: bool, proxy_mode: s
     if not has_nft:
         reason = "this node has no nft to look for the table ip kube-proxy: install nftables"
         return {**answer, "state": "unknown", "reason": reason}
-    sections = [one for one in transcript.all("chain") if one.args.startswith("nftables ")]
-    chains = {one.args.split(" ", 1)[1].replace(" ", "/"): _nft_rules(one) for one in sections if one.ok}
+    sections = [one for one in transcript.all("chain") if one.args.startswith(("nftables ", "nftables6 "))]
+    chains = {_nft_name(one): _nft_rules(one) for one in sections if one.ok}
     if chains:
         return {**answer, "state": "read", "printer": "nft", "chains": chains}
     reason = sections[0].reason() if sections else transcript.missing("nftables")
     return answer if "No such file" in reason else {**answer, "state": "unknown", "reason": reason}
+
+
+def _nft_name(section: Section) -> str:
+    """kube-proxy/CHAIN for the table ip kube-proxy, `ip6 kube-proxy`/CHAIN for the other family's."""
+    word, table, chain = section.args.split(" ")
+    return f"{'ip6 ' if word == 'nftables6' else ''}{table}/{chain}"
 
 
 def _nft_rules(section: Section) -> list[str]:
@@ -153,19 +175,35 @@ def services(part: Netfilter) -> Services:
     if "unknown" in part:
         return {"unknown": part["unknown"]}
     nat = [table for table in part["tables"] if table["table"] == "nat"]
+    ipv4, ipv6 = ([table for table in nat if table["family"] == family] for family in ("ipv4", "ipv6"))
+    found, found_v6 = _addresses(ipv4), _addresses(ipv6)
+    reason = next((table["reason"] for table in nat if table["state"] == "unknown"), "")
+    if reason and not found and not found_v6:
+        return {"unknown": reason}
+    dns, kubernetes = _well_known(found)
+    dns_v6, kubernetes_v6 = _well_known(found_v6)
+    return {
+        "source": "nat KUBE-SVC-* chains of well-known Services",
+        "dns": dns or dns_v6,
+        "kubernetes": kubernetes or kubernetes_v6,
+        "dns_ipv6": dns_v6,
+        "kubernetes_ipv6": kubernetes_v6,
+    }
+
+
+def _addresses(nat: list[Table]) -> dict[str, str]:
+    """The address of each well-known Service by the name of its chain."""
     found: dict[str, str] = {}
     for table in nat:
         for chain, rules in table["chains"].items():
             for rule in rules:
-                match = re.match(r"(?:(?:! )?-s \S+ )?-d (\d[\d.]*)(?:/32)? ", rule)
+                match = re.match(r"(?:(?:! )?-s \S+ )?-d ([0-9a-f][0-9a-f.:]*)(?:/32|/128)? ", rule)
                 name = target(rule) if chain == "KUBE-SERVICES" else chain
                 if match and name:
                     found.setdefault(name, match[1])
-    reason = next((table["reason"] for table in nat if table["state"] == "unknown"), "")
-    if reason and not found:
-        return {"unknown": reason}
-    return {
-        "source": "nat KUBE-SVC-* chains of well-known Services",
-        "dns": next((found[chain] for chain in DNS_CHAINS if chain in found), None),
-        "kubernetes": found.get(KUBERNETES_CHAIN),
-    }
+    return found
+
+
+def _well_known(found: dict[str, str]) -> tuple[str | None, str | None]:
+    """(cluster DNS, kubernetes)."""
+    return next((found[chain] for chain in DNS_CHAINS if chain in found), None), found.get(KUBERNETES_CHAIN)

@@ -140,6 +140,7 @@ def cni(transcript: Transcript) -> Cni:
     names = {CNI_NAMES[value] for value in values if value in CNI_NAMES}
     flannel = _text(transcript, "flannel")
     network = re.search(r"^FLANNEL_NETWORK=(\S+)", flannel, re.MULTILINE)
+    network_v6 = re.search(r"^FLANNEL_IPV6_NETWORK=(\S+)", flannel, re.MULTILINE)
     if network and "calico" in names:
         names.add("canal")
     version = re.search(r"\bv?(\d+\.\d+\.\d\S*)", _text(transcript, "calico"))
@@ -149,6 +150,7 @@ def cni(transcript: Transcript) -> Cni:
         "calico_version": version[1] if version else "",
         "flannel_version": "",
         "flannel_network": network[1] if network else "",
+        "flannel_ipv6_network": network_v6[1] if network_v6 else "",
     }
 
 

@@ -42,7 +42,7 @@ JUMP = re.compile(r"(?:^| )-[jg] (\S+)")
 
 
 def unread_table(backend: str, table: str, state: TableState, reason: str = "") -> Table:
-    return {"backend": backend, "table": table, "state": state, "reason": reason, "chains": {}, "unread": []}
+    return {"family": "ipv4", "backend": backend, "table": table, "state": state, "reason": reason, "chains": {}, "unread": []}
 
 
 def listed(name: str, section: Section) -> tuple[list[str] | None, bool]:

@@ -75,8 +75,8 @@ class Diagnosis(TypedDict):
 
 def _status(conditions: Mapping[str, Condition], mitigated: bool) -> str:
     """One word from the conditions. A condition that surely does not hold decides whatever the others are."""
-    kernel, offload, rewritten = (conditions[name]["holds"] for name in CONDITIONS[1:])
-    if kernel == "no":
+    carries, kernel, offload, rewritten = (conditions[name]["holds"] for name in CONDITIONS)
+    if "no" in (carries, kernel):
         return "unaffected"
     if rewritten == "no":
         return "mitigated" if mitigated else "unaffected"
@@ -84,7 +84,7 @@ def _status(conditions: Mapping[str, Condition], mitigated: bool) -> str:
         return "mitigated"
     if "unknown" in (kernel, offload, rewritten):
         return "unknown"
-    return "affected" if rewritten == "yes" else "exposed"
+    return "affected" if (carries, kernel, rewritten) == ("yes", "yes", "yes") else "exposed"
 
 
 def _protocols(status: str, udp_hit: Optional[bool]) -> tuple[str, str]:
@@ -101,7 +101,7 @@ def _mitigations(
     facts: Facts, device: Mapping[str, Any], conditions: Mapping[str, Condition], found: Optional[Rewrite]
 ) -> list[Mitigation]:
     """What prevents the failure; a node that could not fail anyway has none."""
-    if conditions["kernel_defect"]["holds"] == "no":
+    if "no" in (conditions["vxlan"]["holds"], conditions["kernel_defect"]["holds"]):
         return []
     rewritten = conditions["rewrite"]["holds"]
     rules = rule_mitigations(facts, device, found) if found and rewritten == "no" else []
@@ -121,8 +121,10 @@ def diagnose_device(facts: Facts, device: Mapping[str, Any]) -> DeviceDiagnosis:
     mitigations = _mitigations(facts, device, conditions, found)
     status = _status(conditions, bool(mitigations))
     tcp, udp = _protocols(status, udp_is_hit(facts, device, found.clients if found else ()))
-    if status == "exposed" and found and found.marking.only_node_ports:
-        tcp = udp = "ok"  # ClusterIPs work; what is exposed is the node's own traffic to NodePorts
+    idle = conditions["vxlan"]["holds"] == "maybe"
+    if status == "exposed" and (idle or found and found.marking.only_node_ports):
+        # ClusterIPs work; what is exposed is what a route to come will carry, or the node's own traffic to NodePorts
+        tcp = udp = "ok"
     return {
         "name": str(device.get("name")), "status": status, "tcp": tcp, "udp": udp,
         "clients": list(found.clients) if found else [], "conditions": conditions,
@@ -197,7 +199,7 @@ def judge(facts: Facts) -> Diagnosis:
     unique = [one for at, one in enumerate(mitigations) if one not in mitigations[:at]]
     unneeded = _unneeded(facts, devices)
     missing = missing_facts(facts)
-    hit = [one for one, found in zip(vxlan_devices(facts), devices) if found["conditions"]["kernel_defect"]["holds"] == "yes"]
+    hit = [one for one, found in zip(vxlan_devices(facts), devices) if found["conditions"]["kernel_defect"]["holds"] in ("yes", "maybe")]
     return {
         "status": worst["status"], "tcp": _worst_protocol(devices, "tcp"), "udp": _worst_protocol(devices, "udp"),
         "summary": summary_text(worst["status"], worst["name"], worst["conditions"], worst["mitigations"], worst["udp"]),

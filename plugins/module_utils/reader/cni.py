@@ -38,9 +38,9 @@ def read():  # type: () -> Dict[str, Any]
         for line in lines_of(path):
             for value in re.findall(r'"(?:type|name)"\s*:\s*"([^"]*)"', line):
                 names.update([CNI_NAMES[value]] if value in CNI_NAMES else [])
-    network = re.search(
-        r"^FLANNEL_NETWORK=(\S+)", "\n".join(lines_of("/run/flannel/subnet.env")), re.MULTILINE
-    )
+    flannel = "\n".join(lines_of("/run/flannel/subnet.env"))
+    network = re.search(r"^FLANNEL_NETWORK=(\S+)", flannel, re.MULTILINE)
+    network_v6 = re.search(r"^FLANNEL_IPV6_NETWORK=(\S+)", flannel, re.MULTILINE)
     if network and "calico" in names:
         names.add("canal")  # Calico's policy on flannel's network
     return {
@@ -49,4 +49,5 @@ def read():  # type: () -> Dict[str, Any]
         "calico_version": calico_version(),
         "flannel_version": "",
         "flannel_network": network.group(1) if network else "",
+        "flannel_ipv6_network": network_v6.group(1) if network_v6 else "",
     }

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The kernel and the distribution of this node, for node_info with the python reader."""
 
-import glob
 import gzip
 import os
 import re
@@ -13,7 +12,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command impo
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.files import lines_of
 
 FIX = "never update the UDP checksum"  # words of the fix's subject (kernel commit ea64d8d6c675)
-RPM_NAMES = ("kernel-core", "kernel", "kernel-uek-core", "kernel-uek", "kernel-default")
+DOCUMENTS = "/usr/share/doc"
+NOTHING = {"line": "", "head": "", "newest": "", "oldest": "", "source": ""}
 
 
 def os_release():  # type: () -> Dict[str, str]
@@ -40,35 +40,42 @@ def upstream(signature, version):  # type: (str, str) -> str
 
 
 def evidence(source, lines):  # type: (str, List[str]) -> Dict[str, Any]
-    """The newest entry of a changelog and the line that tells of the fix."""
-    heads = [line for line in lines if line.startswith(("*", " -- "))]
+    """The first line of a changelog, its newest and oldest entry and the line that tells of the fix."""
+    entries = [line for line in lines if re.match(r"\* [A-Z]| -- ", line)]
     fixes = [line for line in lines if FIX in line]
     return {
-        "asked": True,
-        "line": "".join(fixes[:1]).strip(),
-        "newest": "".join(heads[:1]).strip(),
-        "source": source,
+        "line": "".join(fixes[-1:]).strip(),
+        "head": "".join(lines[:1]).strip(),
+        "newest": "".join(entries[:1]).strip(),
+        "oldest": "".join(entries[-1:]).strip(),
+        "source": source if entries else "",
     }
 
 
-def changelog(release, run):  # type: (str, Run) -> Dict[str, Any]
-    """From the Debian package's file or from rpm, whichever this node has."""
-    for path in glob.glob("/usr/share/doc/linux-image-%s/changelog.Debian.gz" % glob.escape(release)):
-        with gzip.open(path, "rt", encoding="utf-8", errors="replace") as lines:
-            return evidence(path, lines.read().splitlines())
-    for name in RPM_NAMES if which("rpm") else ():
-        package = "%s-%s" % (name, release)
-        if run(["rpm", "-q", package])[0] == 0:
+def changelog(release, run, documents=DOCUMENTS):  # type: (str, Run, str) -> Dict[str, Any]
+    """That of the running kernel's own package, from dpkg's file or from rpm; Ubuntu's linux-image has that of its signature only."""
+    for name in ("modules", "image"):
+        path = os.path.join(documents, "linux-%s-%s" % (name, release), "changelog.Debian.gz")
+        if os.access(path, os.R_OK):
+            try:
+                with gzip.open(path, "rt", encoding="utf-8", errors="replace") as lines:
+                    return evidence(path, lines.read().split("\n"))
+            except (OSError, EOFError):  # damaged
+                continue
+    # Packages of other builds may have put modules into this folder.
+    number = re.split(r"[.-][a-z]", release)[0]
+    owners = run(["rpm", "-qf", "/lib/modules/%s/kernel" % release])[1] if which("rpm") else ""
+    for package in owners.split():
+        if re.search(r"-%s[.-]" % re.escape(number), package):
             text = run(["rpm", "-q", "--changelog", package])[1]
-            return evidence("rpm -q --changelog %s" % package, text.splitlines())
-    return {"asked": True, "line": "", "newest": "", "source": ""}
+            return evidence("rpm -q --changelog %s" % package, text.split("\n"))
+    return dict(NOTHING)
 
 
 def read(run, asked):  # type: (Run, bool) -> Dict[str, Any]
     """Part `kernel` of the facts."""
     uname = os.uname()
     signature = "".join(lines_of("/proc/version_signature")[:1])
-    nothing = {"asked": False, "line": "", "newest": "", "source": ""}
     return {
         "source": "uname(2), /proc/version_signature, /etc/os-release",
         "release": uname.release,
@@ -77,5 +84,5 @@ def read(run, asked):  # type: (Run, bool) -> Dict[str, Any]
         "version_signature": signature,
         "os": os_release(),
         "upstream": upstream(signature, uname.version),
-        "changelog": changelog(uname.release, run) if asked else nothing,
+        "changelog": dict(changelog(uname.release, run) if asked else NOTHING, asked=asked),
     }

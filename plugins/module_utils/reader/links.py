@@ -4,6 +4,8 @@
 """VXLAN devices, their underlay and the routes, through pyroute2."""
 
 import re
+import struct
+from socket import AF_INET, AF_INET6
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import ethtool
@@ -17,6 +19,11 @@ except Exception:  # pylint: disable=broad-except  # TypeError on too old a Pyth
     IPRoute = IoctlEthtool = NetlinkError = None
 
 IFF_UP = 1
+RTN_UNICAST = 1
+# linux/lwtunnel.h: encapsulation in IPv4 and in IPv6, and the attribute with its flags, which both have at the same place
+LWTUNNEL_ENCAP_IP = (2, 4)
+LWTUNNEL_IP_FLAGS = 6
+TUNNEL_CSUM = 1
 
 
 def _attributes(pairs):  # type: (Any) -> Dict[str, Any]
@@ -80,6 +87,20 @@ def outer(data):  # type: (Dict[str, Any]) -> str
     return "unknown" if data.get("IFLA_VXLAN_COLLECT_METADATA") else "ipv4"
 
 
+def wants_checksum(encapsulation):  # type: (Any) -> Optional[bool]
+    """Whether `encap ip ... csum` stands in a route. `encapsulation`: RTA_ENCAP, which pyroute2 leaves as text of bytes."""
+    if not isinstance(encapsulation, str):
+        return None
+    data = bytearray.fromhex(encapsulation.replace(":", " "))
+    at = 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if kind == LWTUNNEL_IP_FLAGS and length >= 6:
+            return bool(struct.unpack_from("!H", data, at + 4)[0] & TUNNEL_CSUM)
+        at += max((length + 3) // 4 * 4, 4)
+    return False
+
+
 class Links:
     """One netlink socket and the names and addresses that were read with it."""
 
@@ -104,15 +125,16 @@ class Links:
         except NetlinkError:
             return []
 
-    def addresses(self, index):  # type: (int) -> List[str]
-        """IPv4 addresses of a device with their prefix length."""
-        found = []
-        for message in self.route.get_addr(family=2, index=index):
+    def addresses(self, index):  # type: (int) -> Dict[str, List[str]]
+        """Addresses of a device with their prefix length, without link-local ones of IPv6."""
+        found = {AF_INET: [], AF_INET6: []}  # type: Dict[int, List[str]]
+        for message in self.route.get_addr(index=index):
             if message["index"] == index:
                 values = _attributes(message)
                 address = values.get("IFA_LOCAL") or values.get("IFA_ADDRESS")
-                found.append("%s/%d" % (address, message["prefixlen"]))
-        return sorted(found)
+                if not str(address).startswith("fe80:"):
+                    found[message["family"]].append("%s/%d" % (address, message["prefixlen"]))
+        return {"addresses": sorted(found[AF_INET]), "addresses_ipv6": sorted(found[AF_INET6])}
 
     def vxlan(self, canal, old_kernel):  # type: (bool, bool) -> Dict[str, Any]
         """Part `vxlan` of the facts."""
@@ -144,9 +166,28 @@ class Links:
             "mtu": values["IFLA_MTU"],
             "up": bool(link["flags"] & IFF_UP),
             "owner": owner(values["IFLA_IFNAME"], canal),
-            "addresses": self.addresses(link["index"]),
         }
+        device.update(self.addresses(link["index"]))
+        bridged = bool(values.get("IFLA_MASTER"))
+        device["routed"], device["flow_checksum"] = self.over(link["index"], device, bridged)
         return _with_features(device)
+
+    def over(self, index, device, bridged):
+        # type: (int, Dict[str, Any], bool) -> Tuple[Optional[bool], Optional[str]]
+        """Whether an IPv4 route leads over a device, and the checksum that routes to an external one ask for."""
+        if bridged or device["outer"] == "ipv6":
+            return None, None
+        found = []
+        for message in self.route.route("dump", family=2, oif=index):
+            values = _attributes(message)
+            if message["type"] == RTN_UNICAST and values.get("RTA_OIF") == index:
+                found.append(values)
+        if device["checksum"] != "external":
+            return bool(found), None
+        if not found or found[0].get("RTA_ENCAP_TYPE") not in LWTUNNEL_ENCAP_IP:
+            return None, None
+        flags = [wants_checksum(values.get("RTA_ENCAP")) for values in found]
+        return True, "udpcsum" if True in flags else None if None in flags[:1] else "noudpcsum"
 
     def devices(self, names):  # type: (List[str]) -> Dict[str, Any]
         """Part `links` of the facts, of just these devices: a node has a thousand cali*."""
@@ -156,22 +197,15 @@ class Links:
                 values = _attributes(link)
                 if values.get("IFLA_IFNAME") != name:
                     continue
-                found.append(
-                    _with_features(
-                        {
-                            "name": name,
-                            "driver": _driver(name),
-                            "mtu": values["IFLA_MTU"],
-                            "addresses": self.addresses(link["index"]),
-                        }
-                    )
-                )
+                device = {"name": name, "driver": _driver(name), "mtu": values["IFLA_MTU"]}
+                device.update(self.addresses(link["index"]))
+                found.append(_with_features(device))
         return {"source": "rtnetlink (pyroute2), ioctl SIOCETHTOOL", "devices": found}
 
-    def default_device(self):  # type: () -> Optional[str]
+    def default_device(self, family=AF_INET):  # type: (int) -> Optional[str]
         """The device of the default route that ip(8) would print first."""
         routes = []
-        for message in self.route.get_default_routes(family=2):
+        for message in self.route.get_default_routes(family=family):
             values = _attributes(message)
             hops = values.get("RTA_MULTIPATH") or [{}]
             index = values.get("RTA_OIF") or hops[0].get("oif")
@@ -193,11 +227,13 @@ class Links:
             "source": values.get("RTA_PREFSRC"),
         }
 
-    def routes(self, default, services):  # type: (Optional[str], List[str]) -> Dict[str, Any]
+    def routes(self, default, default_v6, services):
+        # type: (Optional[str], Optional[str], List[str]) -> Dict[str, Any]
         """Part `routes` of the facts."""
         return {
             "source": "rtnetlink (pyroute2)",
             "default_device": default,
+            "default_device_ipv6": default_v6,
             "lookups": [self.lookup(address) for address in sorted(set(services))],
         }
 

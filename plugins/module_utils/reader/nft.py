@@ -6,7 +6,7 @@
 import itertools
 import os
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import xtables
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import Run, which
@@ -63,8 +63,8 @@ def _rules(out):  # type: (str) -> List[str]
     ]
 
 
-def kube_proxy_table(run, mode):  # type: (Run, Optional[str]) -> Dict[str, Any]
-    """kube-proxy's own table of its nftables mode."""
+def kube_proxy_table(run, mode, families):  # type: (Run, Optional[str], Sequence[str]) -> Dict[str, Any]
+    """kube-proxy's own tables of its nftables mode."""
     answer = {"state": "absent", "reason": "", "printer": "", "chains": {}}  # type: Dict[str, Any]
     if not is_loaded():
         return dict(answer, reason="nf_tables is not loaded")
@@ -73,16 +73,18 @@ def kube_proxy_table(run, mode):  # type: (Run, Optional[str]) -> Dict[str, Any]
             return dict(answer, reason="kube-proxy runs in %s mode" % mode)
         reason = "this node has no nft to look for the table ip kube-proxy: install nftables"
         return dict(answer, state="unknown", reason=reason)
-    for name in CHAINS:
-        code, out, err = run(["nft", "list", "chain", "ip", "kube-proxy", name])
-        if code == 0:
-            answer["chains"]["kube-proxy/" + name] = _rules(out)
-            answer.update(state="read", printer="nft")
-        elif not answer["chains"]:
-            if "No such file" in err:
-                return answer
-            reason = NEEDS_ROOT if DENIED.search(err) else err.strip().split("\n")[0]
-            return dict(answer, state="unknown", reason=reason)
-        else:
-            break
+    problems = []
+    for family in families:
+        word, prefix = ("ip6", "ip6 ") if family == "ipv6" else ("ip", "")
+        for name in CHAINS:
+            code, out, err = run(["nft", "list", "chain", word, "kube-proxy", name])
+            if code != 0:
+                problems.append(err)
+                break
+            answer["chains"][prefix + "kube-proxy/" + name] = _rules(out)
+    if answer["chains"]:
+        return dict(answer, state="read", printer="nft")
+    if problems and "No such file" not in problems[0]:
+        reason = NEEDS_ROOT if DENIED.search(problems[0]) else problems[0].strip().split("\n")[0]
+        return dict(answer, state="unknown", reason=reason)
     return answer

@@ -5,6 +5,7 @@
 
 import os
 import re
+from socket import AF_INET6
 from typing import Any, Callable, Dict, List
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import Run
@@ -25,21 +26,26 @@ def _before_4_6(release):  # type: (str) -> bool
     return bool(found) and tuple(int(number) for number in found.groups()) < (4, 6)  # type: ignore[union-attr]
 
 
-def _network(facts, wanted, canal):  # type: (Dict[str, Any], Callable[[str], bool], bool) -> None
-    """Parts vxlan, links and routes, with one netlink socket."""
+def _network(facts, wanted, canal, run):  # type: (Dict[str, Any], Callable[[str], bool], bool, Run) -> None
+    """Parts vxlan, links and routes, with one netlink socket; and the rules, of IPv6 too when a tunnel runs over it."""
     links = Links()
     try:
         tunnels = links.vxlan(canal, _before_4_6(os.uname().release))
+        ipv6 = any(device["outer"] == "ipv6" for device in tunnels["devices"])
         default = links.default_device()
+        default_v6 = links.default_device(AF_INET6) if ipv6 else None
+        if wanted("netfilter"):
+            facts["netfilter"] = netfilter.read(run, facts["kube_proxy"].get("mode"), ipv6)
+            facts["services"] = netfilter.services(facts["netfilter"]["tables"])
         if wanted("vxlan"):
             facts["vxlan"] = tunnels
         if wanted("links"):
-            names = [device["underlay"] for device in tunnels["devices"]] + [default]
+            names = [device["underlay"] for device in tunnels["devices"]] + [default, default_v6]
             own = [device["name"] for device in tunnels["devices"]]
             facts["links"] = links.devices([name for name in names if name and name not in own])
         if wanted("routes"):
             tables = facts["netfilter"].get("tables", [])
-            facts["routes"] = links.routes(default, netfilter.lookup_addresses(tables))
+            facts["routes"] = links.routes(default, default_v6, netfilter.lookup_addresses(tables))
     finally:
         links.close()
 
@@ -75,9 +81,6 @@ def read(run, subset, changelog):  # type: (Run, List[str], bool) -> Dict[str, A
     for name, part in parts.items():
         if wanted(name):
             facts[name] = part()
-    if wanted("netfilter"):
-        facts["netfilter"] = netfilter.read(run, facts["kube_proxy"].get("mode"))
-        facts["services"] = netfilter.services(facts["netfilter"]["tables"])
-    if any(wanted(name) for name in ("vxlan", "links", "routes")):
-        _network(facts, wanted, "canal" in network.get("names", []))
+    if any(wanted(name) for name in ("netfilter", "vxlan", "links", "routes")):
+        _network(facts, wanted, "canal" in network.get("names", []), run)
     return facts

@@ -117,7 +117,7 @@ def service_addresses(tables):  # type: (List[Dict[str, Any]]) -> Dict[str, str]
             continue
         for chain, rules in table["chains"].items():
             for rule in rules:
-                match = re.match(r"(?:! -s \S+ |-s \S+ )?-d (\d[\d.]*)(?:/32)? ", rule)
+                match = re.match(r"(?:! -s \S+ |-s \S+ )?-d ([0-9a-f][0-9a-f.:]*)(?:/32|/128)? ", rule)
                 name = jump(rule) if chain == "KUBE-SERVICES" else chain
                 if match and name:
                     found.setdefault(name, match.group(1))
