@@ -12,7 +12,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Result:
     output: str
 
 
-def run(kernel: Path, command: Sequence[str], folder: Path, environment: dict[str, str], timeout: float = 900) -> Result:
+def run(kernel: Path, command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float = 900) -> Result:
     """Boot `kernel`, run `command` as root with `environment` added, power off. The guest may write to `folder` only."""
     if not os.access(kernel, os.X_OK):
         raise LabError("no kernel at %s: build it with lab/kernel/build.sh %s" % (kernel, kernel.parent))

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m lab.kernel.table FILE SELFTEST: every rule shape and remedy on the running kernel, with packets as the judge.
+"""python -m lab.kernel.table FILE SELFTEST MODE: every rule shape and remedy on the running kernel, with packets as the judge.
 
 Each cell is a node of its own: what works before, what the verdict is, what works with the remedy, and after it was taken back.
-SELFTEST is the result of kernel_selftest as JSON: a kernel built from patched source has a name that no table knows.
+SELFTEST is the result of kernel_selftest as JSON: a kernel built from patched source has a name that no table knows. Remedies are
+tried where something is broken, on devices with the checksum MODE.
 """
 
 from __future__ import annotations
@@ -45,13 +46,13 @@ SERVICE_CIDR = "10.96.0.0/12"
 Paths = dict[str, dict[str, str]]
 
 
-def measure(selftest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row for each checksum mode, shape and remedy; remedies only where something is broken."""
+def measure(selftest: Mapping[str, Any], remedies_on: str) -> list[dict[str, Any]]:
+    """One row for each checksum mode and shape, and for each remedy where something is broken."""
     rows: list[dict[str, Any]] = []
     for mode, suffix in MODES.items():
         shapes = [shape + suffix for shape in SHAPES]
         untouched = _rows(mode, shapes, [""], selftest)
-        broken = [row["scenario"] for row in untouched if _lost(row["before"])]
+        broken = [row["scenario"] for row in untouched if _lost(row["before"]) and mode == remedies_on]
         rows += untouched + (_rows(mode, broken, REMEDIES, selftest) if broken else [])
     return rows
 
@@ -76,6 +77,7 @@ def _judge(lab: State, mode: str, cells: Mapping[str, tuple[str, str]], selftest
     for name, (shape, remedy) in cells.items():
         known = _facts(lab, name, selftest)
         rows[name] = {"checksum": mode, "scenario": shape, "remedy": remedy, "before": before[name], "verdict": _verdict(known)}
+        rows[name]["features_off"] = _features_off(known)
         if remedy:
             plans[name] = found = plan(known, remedy, True, SERVICE_CIDR)
             rows[name].update(refused=found["refused"], simulated=found["simulated"])
@@ -114,4 +116,4 @@ def _features_off(known: Mapping[str, Any]) -> list[str]:
 
 if __name__ == "__main__":
     with open(sys.argv[1], "w", encoding="utf-8") as stream:
-        json.dump(measure(json.loads(sys.argv[2])), stream, indent=1, sort_keys=True)
+        json.dump(measure(json.loads(sys.argv[2]), sys.argv[3]), stream, indent=1, sort_keys=True)

@@ -1,0 +1,42 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kernels that lab/kernel/build.sh makes, and which defect each of them has: known from its source, not from our tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """`remedies_on` is the checksum mode whose failure the remedies are tried on by ansible-playbook; empty: nothing fails."""
+
+    name: str
+    source: str
+    zero_checksum: str
+    lco_checksum: str
+    remedies_on: str
+    methods: tuple[str, ...] = ()
+
+    def broken(self, mode: str) -> bool:
+        """Whether NAT of the tunnel packet breaks the checksum of a device with this checksum mode."""
+        return "present" == (self.lco_checksum if mode == "udpcsum" else self.zero_checksum)
+
+
+EVERY_METHOD = (
+    "tx_checksum_off",
+    "rx_tx_offload_off",
+    "service_route",
+    "kube_postrouting_detached",
+    "underlay_accept",
+    "masquerade_without_random",
+    "clear_mark",
+    "notrack",
+)
+KERNELS = (
+    Kernel("zero_checksum", "Linux 6.1 with ea64d8d6c675 turned back", "present", "present", "noudpcsum", EVERY_METHOD),
+    Kernel("plain", "Linux 6.1 as Debian has it", "absent", "present", "udpcsum", ("auto",)),
+    Kernel("no_lco_checksum", "Linux 6.1 with a patch of ours that updates a complete sum as one", "absent", "absent", ""),
+)
+BY_NAME = {kernel.name: kernel for kernel in KERNELS}
