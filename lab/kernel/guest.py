@@ -8,10 +8,12 @@ The guest has this machine's files, read-only, and no network at all.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shlex
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from ..errors import LabError
 
 INIT = Path(__file__).with_name("init.sh")
 MEMORY = "1200M"
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -52,20 +55,27 @@ def _boot(kernel: Path, folder: Path, timeout: float) -> None:
         str(kernel.resolve()), "mem=" + MEMORY, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "panic=-1",
         "con0=null,fd:1", "con=null", "ssl=null", "init=%s" % INIT, "GUEST_OUT=%s" % folder.resolve(),
     ]  # fmt: skip
-    # The guest's memory is a file in TMPDIR, and its management socket is in HOME.
-    environment = {
-        "PATH": os.environ.get("PATH", ""),
-        "HOME": str(folder.resolve()),
-        "TMPDIR": "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp",
-    }
-    with open(folder / "console", "wb") as console:
-        guest = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=environment, start_new_session=True)
+    # The guest's memory is a file, best in memory; the path of its management socket has to be short.
+    with tempfile.TemporaryDirectory(prefix="uml-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as place:
+        _wait(arguments, {"PATH": os.environ.get("PATH", ""), "HOME": place, "TMPDIR": place}, folder / "console", timeout)
+
+
+def _wait(arguments: Sequence[str], environment: Mapping[str, str], output: Path, timeout: float) -> None:
+    with open(output, "wb") as console:
+        # A guest is many processes; in a process namespace of their own they all end with the first.
+        alone = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--"]
+        guest = subprocess.Popen(
+            [*alone, *arguments], stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=environment, preexec_fn=_end_with_the_caller
+        )
         try:
             guest.wait(timeout)
         except subprocess.TimeoutExpired:
             raise LabError("the guest did not end within %d s" % timeout) from None
         finally:
             if guest.poll() is None:
-                # UML's processes are one session: all of them go.
-                os.killpg(guest.pid, signal.SIGKILL)
+                guest.kill()
                 guest.wait()
+
+
+def _end_with_the_caller() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -8,11 +8,12 @@ KERNEL_LAB_KERNELS is the folder that lab/kernel/build.sh has filled. Each guest
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +62,20 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def answers(scratch: Path, collections: Path) -> Iterator[Answers]:
-    """All guests, started at once."""
-    cpus = sorted(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(min(len(cpus), 4)) as pool:
-        yield {(job.kernel, job.work): pool.submit(_boot, job, scratch, collections) for job in JOBS}
+def answers(request: pytest.FixtureRequest, scratch: Path, collections: Path) -> Iterator[Answers]:
+    """All guests, each pinned to a CPU: a User Mode Linux kernel is one thread, and moving costs it a quarter of its speed."""
+    for folder in ("lab", "plugins", "tests"):
+        compileall.compile_dir(REPOSITORY / folder, quiet=1)  # a guest cannot write what it compiles
+    cpus = iter(sorted(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), initializer=lambda: os.sched_setaffinity(0, {next(cpus)})) as pool:
+        yield {(job.kernel, job.work): pool.submit(_boot, job, scratch, collections) for job in JOBS if _asked_for(job, request.session.items)}
+
+
+def _asked_for(job: Job, items: Sequence[pytest.Item]) -> bool:
+    """Whether one of the selected tests needs this guest."""
+    names = {item.name for item in items}
+    tests = {"collection": ["test_the_collection_on"], "table": ["test_each_cell_of_the_table_on"]}[job.work]
+    return bool(names & {"%s[%s]" % (test, job.kernel) for test in tests}) or (job.work == "table" and "test_the_table_is_as_committed" in names)
 
 
 def _boot(job: Job, scratch: Path, collections: Path) -> guest.Result:
