@@ -43,7 +43,9 @@ def node_python(folder: Path, version: str) -> Path:
 
 def _make(home: Path, version: str, *steps: list[str]) -> str:
     """Returns what is wrong, in one line; empty when the environment is there."""
-    stamp, wanted = home / ".stamp", repr((steps, NODE_REQUIREMENTS.read_text(encoding="utf-8")))
+    # Without the paths: a second checkout with the same pins uses the same environments.
+    pins = [word for step in steps for word in step if not os.path.isabs(word)]
+    stamp, wanted = home / ".stamp", repr((pins, NODE_REQUIREMENTS.read_text(encoding="utf-8")))
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return ""
     base = interpreter(version)
