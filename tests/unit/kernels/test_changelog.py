@@ -189,6 +189,13 @@ def test_an_ubuntu_package_upgraded_under_the_running_kernel_is_no_evidence():
         assert kernel_status({**kernel, "version_signature": signature})["zero_checksum"] == expected
 
 
+def test_what_is_missing_from_the_changelog_of_another_build_is_no_evidence():
+    entry = {"asked": True, "line": "", "head": "linux-azure (5.0.0-1036.38) bionic", "newest": "2020-07-24", "oldest": "2019-01-07"}
+    kernel = {"release": "5.0.0-1036-azure", "version": "#37-Ubuntu SMP", "changelog": entry}
+    for signature, expected in (("Ubuntu 5.0.0-1036.38-azure 5.0.21", "affected"), ("Ubuntu 5.0.0-1036.37-azure 5.0.21", "unknown")):
+        assert kernel_status({**kernel, "version_signature": signature})["zero_checksum"] == expected
+
+
 @pytest.mark.parametrize(
     ("release", "expected"),
     [

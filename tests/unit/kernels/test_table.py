@@ -115,3 +115,18 @@ def test_no_kernel_is_fixed_without_a_reason_in_the_table(suffix, patch):
 )
 def test_names_of_builders_that_nobody_reported(release, expected):
     assert kernels.kernel_status({"release": release})["zero_checksum"] == expected
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        {"release": "\u0664.\u0661\u0669.\u0660"},
+        {"release": "4.15.0-\u0664\u0664-generic"},
+        {"release": "4." + "9" * 5000},
+        {"release": "4.15.0-" + "9" * 5000 + "-generic"},
+        {"release": "5.0.0-1-amd64", "version": "Debian 5.0." + "9" * 5000},
+    ],
+    ids=["arabic", "arabic_build", "long", "long_build", "long_debian"],
+)
+def test_numbers_that_are_none(kernel):
+    assert kernels.kernel_status(kernel)["zero_checksum"] in STATUSES
