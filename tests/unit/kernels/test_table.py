@@ -111,6 +111,9 @@ def test_no_kernel_is_fixed_without_a_reason_in_the_table(suffix, patch):
         ("5.4.40-1-lts", "affected"),
         ("5.4.43-1-lts", "fixed"),
         ("5.4.23-1.cm1", "affected"),
+        ("4.14.35-1902.300.11.el7uek.x86_64", "unknown"),
+        ("", "unknown"),
+        ("custom-build", "unknown"),
     ],
 )
 def test_names_of_builders_that_nobody_reported(release, expected):
