@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,6 @@ def folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def outcome() -> Iterator[dict[str, Any]]:
+def outcome() -> dict[str, Any]:
     """{"cells": {controller: {python: word}}, "roles": {controller: [python]}}: what the table is made of."""
-    yield {"cells": {}, "roles": {}}
+    return {"cells": {}, "roles": {}}
