@@ -28,11 +28,14 @@ GATEWAY = ip.tunnel(ip.BACKEND_NUMBER)
 FREE_REMEDIES = ("clear_mark", "notrack", "tx_checksum_off")
 
 
-def judge(lab: Any, node: str, reader: str = "shell") -> Any:
+def judge_all(lab: Any, reader: str = "shell", nodes: str = "all") -> dict[str, Any]:
     settings = {"ansible_python_interpreter": sys.executable}  # it has pyroute2
-    run = lab.ansible(node, "-m", "kubenet.vxlan_offload.node_info", "-a", "reader=" + reader, variables=settings)
-    (seen,) = run.of(node, "node_info")
-    return diagnose(seen["node"])
+    run = lab.ansible(nodes, "-m", "kubenet.vxlan_offload.node_info", "-a", "reader=" + reader, variables=settings)
+    return {one["host"]: diagnose(one["result"]["node"]) for one in run.results}
+
+
+def judge(lab: Any, node: str, reader: str = "shell") -> Any:
+    return judge_all(lab, reader, node)[node]
 
 
 def traffic_of(verdict: Any) -> dict[str, str]:
@@ -146,10 +149,10 @@ def packets_on_every_way(lab: Any, node: str) -> list[dict[str, str]]:
 class Story:
     """A flow-based device and two devices at once, each with every free remedy: one run of each playbook, a node per case."""
 
-    def __init__(self, lab: Any, directory: Path) -> None:
+    def __init__(self, lab: Any, directory: Path, cases: tuple[tuple[str, str], ...]) -> None:
         self.lab, self.directory = lab, directory
-        free = {name: [node for node in lab.nodes if node.startswith(name)] for name, _method in CASES}
-        self.nodes = {case: free[case[0]].pop(0) for case in CASES}
+        free = {name: [node for node in lab.nodes if node.startswith(name)] for name, _method in cases}
+        self.nodes = {case: free[case[0]].pop(0) for case in cases}
         hosts = {node: {"workaround_method": case[1]} for case, node in self.nodes.items()}
         (directory / "methods.json").write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
         self.before = {node: state_of(lab, node) for node in lab.nodes}
@@ -161,18 +164,22 @@ class Story:
 
     def run(self, name: str) -> Any:
         overlay = str(self.directory / "methods.json")
-        settings = {"vxlan_offload_report_dir": str(self.directory)}
+        settings = {"vxlan_offload_report_dir": str(self.directory), "workaround_probe_address": ip.DNS_SERVICE}
         return self.lab.playbook("kubenet.vxlan_offload." + name, "-i", overlay, variables=settings)
 
 
 @pytest.fixture(scope="module")
 def story(make_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Story:
     names = tuple(dict.fromkeys(name for name, _method in CASES))
-    return Story(make_lab(*names, backend="nft", nodes=len(CASES)), tmp_path_factory.mktemp("modes"))
+    return Story(make_lab(*names, backend="nft", nodes=len(CASES)), tmp_path_factory.mktemp("modes"), CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 def test_a_remedy_cures_every_way_and_its_revert_is_exact(story: Story, case: tuple[str, str]) -> None:
+    check_remedy(story, case)
+
+
+def check_remedy(story: Story, case: tuple[str, str]) -> None:
     node = story.nodes[case]
     runs = (story.apply, story.again, story.revert)
     failed = [one for run in runs for one in run.results if one["host"] == node and one["status"] == "failed"]
@@ -254,46 +261,51 @@ IPVS = tuple(scenario.name for scenario in scenarios.SCENARIOS if scenario.needs
 HAS_IPVS = requirements.kernel_has("ip_vs")
 
 
+IPVS_CASES = tuple(("ipvs_calico_first", method) for method in FREE_REMEDIES)
+
+
 @pytest.mark.parametrize("scenario", IPVS)
-def test_ipvs_verdict_equals_packets(make_lab: Any, scenario: str) -> None:
-    if not HAS_IPVS:
-        with pytest.raises(LabError, match="this kernel has no IPVS: run it in the kernel lab"):
-            make_lab(scenario)
+def test_ipvs_is_built_or_refused_with_what_to_do(make_lab: Any, scenario: str) -> None:
+    if HAS_IPVS:
+        assert make_lab(scenario, backend="nft").nodes == [scenario + "_nft"]
         return
-    lab = make_lab(scenario, backend="both")
-    for node, seen in lab.ask()["nodes"].items():
-        packets = {kind: seen[kind]["result"] for kind in ("udp", "tcp")}
-        wanted = scenarios.get(scenario)
-        assert packets == {"udp": wanted.udp, "tcp": wanted.tcp}
-        assert traffic_of(judge(lab, node)) == packets == traffic_of(judge(lab, node, "python"))
+    with pytest.raises(LabError, match="this kernel has no IPVS: run it in the kernel lab"):
+        make_lab(scenario)
 
 
 if HAS_IPVS:  # without it the test above has said so
 
-    @pytest.mark.parametrize("method", FREE_REMEDIES)
-    def test_ipvs_remedies(make_lab: Any, tmp_path: Path, method: str) -> None:
-        lab = make_lab("ipvs_calico_first", backend="nft")
-        (node,) = lab.nodes
-        assert lab.verdict(node) == BROKEN
-        run = playbook(lab, "apply", node, tmp_path, workaround_method=method)
-        assert run.returncode == 0, run.output
-        assert lab.verdict(node) == CURED
-        assert playbook(lab, "revert", node, tmp_path).returncode == 0
-        assert lab.verdict(node) == BROKEN
+    @pytest.fixture(scope="module")
+    def ipvs(make_lab: Any) -> Any:
+        return make_lab(*IPVS, backend="both")
 
-    def test_ipvs_a_route_is_no_remedy(make_lab: Any, tmp_path: Path) -> None:
+    @pytest.fixture(scope="module")
+    def ipvs_story(make_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Story:
+        lab = make_lab("ipvs_calico_first", backend="nft", nodes=len(IPVS_CASES))
+        return Story(lab, tmp_path_factory.mktemp("ipvs"), IPVS_CASES)
+
+    @pytest.mark.parametrize("reader", ["shell", "python"])
+    def test_ipvs_verdict_equals_packets(ipvs: Any, reader: str) -> None:
+        seen = {node: {kind: one[kind]["result"] for kind in ("udp", "tcp")} for node, one in ipvs.ask()["nodes"].items()}
+        assert {node: traffic_of(verdict) for node, verdict in judge_all(ipvs, reader).items()} == seen
+        wanted = {node: scenarios.get(ipvs.state.nodes[node]["scenario"]) for node in ipvs.nodes}
+        assert seen == {node: {"udp": one.udp, "tcp": one.tcp} for node, one in wanted.items()}
+
+    @pytest.mark.parametrize("case", IPVS_CASES, ids="-".join)
+    def test_ipvs_remedy(ipvs_story: Story, case: tuple[str, str]) -> None:
+        check_remedy(ipvs_story, case)
+
+    def test_ipvs_a_route_is_no_remedy(ipvs: Any, tmp_path: Path) -> None:
         """Service addresses are local there: packets show what the catalogue says."""
-        lab = make_lab("ipvs_calico_first", backend="nft")
-        (node,) = lab.nodes
-        lab.run(node, "ip", "route", "add", "10.96.0.0/12", "dev", "vxlan.calico")
-        assert lab.verdict(node) == BROKEN
-        lab.run(node, "ip", "route", "del", "10.96.0.0/12", "dev", "vxlan.calico")
-        run = playbook(lab, "apply", node, tmp_path, workaround_method="service_route", workaround_service_cidr="10.96.0.0/12")
+        node = "ipvs_pre_fix_nft"
+        ipvs.run(node, "ip", "route", "add", "10.96.0.0/12", "dev", "vxlan.calico")
+        assert ipvs.verdict(node) == BROKEN
+        ipvs.run(node, "ip", "route", "del", "10.96.0.0/12", "dev", "vxlan.calico")
+        run = playbook(ipvs, "apply", node, tmp_path, workaround_method="service_route", workaround_service_cidr="10.96.0.0/12")
         assert run.returncode == 2
         assert "in IPVS mode Service addresses are local to the node" in run.output
 
-    def test_ipvs_service_probe_needs_the_address_only(make_lab: Any, tmp_path: Path) -> None:
-        lab = make_lab("ipvs_calico_first", backend="nft")
-        (node,) = lab.nodes
-        assert playbook(lab, "verify", node, tmp_path).returncode == 2
+    def test_ipvs_service_probe_needs_the_address_only(ipvs: Any, tmp_path: Path) -> None:
+        node = "ipvs_pre_fix_legacy"
+        assert playbook(ipvs, "verify", node, tmp_path).returncode == 2
         assert report_of(tmp_path, node)["probe"]["verdict"] == "vxlan_checksum"
