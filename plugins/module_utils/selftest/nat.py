@@ -29,11 +29,11 @@ _CONNTRACK = if_it_exists("nf_conntrack_ipv4")  # until 4.19
 _CHAIN = [need("nf_tables"), if_it_exists("nf_tables_ipv4"), need("nft_chain_nat", "nft_chain_nat_ipv4")]
 _TARGET = [need("xt_MASQUERADE", "ipt_MASQUERADE"), need("xt_tcpudp"), _CONNTRACK]
 NEEDS = {
-    "nft": _CHAIN + [need("nft_masq"), if_it_exists("nft_masq_ipv4"), _CONNTRACK],
+    "nft": _CHAIN + [need("nft_masq"), if_it_exists("nft_meta"), if_it_exists("nft_masq_ipv4"), _CONNTRACK],
     "iptables-nft": _CHAIN + [need("nft_compat"), if_it_exists("nft_counter"), if_it_exists("nft_meta")] + _TARGET,
     "iptables-legacy": [need("ip_tables"), need("iptable_nat")] + _TARGET,
 }
-# No match by meta: that was a module of its own until 4.19.
+# No match by meta as far as the rule goes: that was a module of its own until 4.19. The payload, cmp and immediate expressions never were.
 NFT_RULE = (
     "add table ip selftest;"
     " add chain ip selftest post { type nat hook postrouting priority 100 ; };"
