@@ -14,7 +14,7 @@ export ANSIBLE_PIPELINING := True
 export ANSIBLE_NOCOWS := 1
 export PYTHONPATH := $(TREE)
 
-.PHONY: help demo test test-lab test-matrix diagnose bench venv packages clean
+.PHONY: help demo test test-lab test-matrix matrix-table diagnose bench venv packages clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -23,7 +23,7 @@ demo: venv packages ## Show the failure, diagnose, apply, verify and revert it o
 	@lab/demo.sh
 
 RUN := $(SUDO) env PATH="$(BIN):$$PATH" PYTHONPATH="$(TREE)" ANSIBLE_COLLECTIONS_PATH="$(TREE)"
-export CORE216_VENV ?= $(VENV)/core216
+MATRIX ?= $(VENV)/matrix
 
 test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
@@ -31,12 +31,11 @@ test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix
 
-test-matrix: venv packages $(CORE216_VENV)/bin/ansible-playbook ## The modules under the Pythons that nodes have
-	@$(RUN) CORE216_VENV="$(CORE216_VENV)" CI="$(CI)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix
+test-matrix: venv packages ## Every module under each ansible-core and each Python that nodes have (minutes)
+	@$(RUN) MATRIX_ENVIRONMENTS="$(MATRIX)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix
 
-$(CORE216_VENV)/bin/ansible-playbook: $(VENV)/.ready tests/requirements-core216.txt
-	@$(PYTHON) -m venv --clear $(CORE216_VENV)
-	@$(CORE216_VENV)/bin/pip install -q --disable-pip-version-check -r tests/requirements-core216.txt
+matrix-table: venv ## Write the table of the last make test-matrix into the README
+	@$(BIN)/python tests/lab/matrix/table.py $(MATRIX)/results.json README.md
 
 bench: venv packages ## Measure node_info and the diagnose playbook against ansible ping
 	@$(RUN) $(BIN)/python tests/bench/run.py

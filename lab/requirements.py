@@ -24,7 +24,10 @@ TOOLS = {
 
 # What a kernel may lack, where it shows, and what to do.
 KERNEL = {
-    "ip_vs": ("/proc/net/ip_vs", "this kernel has no IPVS: run it in the kernel lab (make kernel-lab), or modprobe ip_vs where it is a module"),
+    "ip_vs": (
+        "/proc/net/ip_vs",
+        "this kernel has no IPVS: run it in the kernel lab (make kernel-lab), or modprobe ip_vs where it is a module",
+    ),
 }
 
 

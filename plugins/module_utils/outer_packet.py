@@ -20,7 +20,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.conntrack im
 
 VNET_HEADER = struct.Struct("=BBHHHH")  # flags, gso_type, hdr_len, gso_size, csum_start, csum_offset
 NEEDS_CSUM = 1
-OUTER_HEADERS = 28  # IPv4 without options and UDP
+IP_HEADERS = {socket.AF_INET: 20, socket.AF_INET6: 40}  # without options and extension headers
+UDP_HEADER = 8
 VXLAN_HEADERS = 8 + 14  # VXLAN and the inner Ethernet header
 
 # checksum: good | bad | zero. payload: what follows the inner TCP or UDP header.
@@ -44,37 +45,52 @@ def complete(frame: bytes, start: int, offset: int) -> bytes:
     return frame[:at] + struct.pack("!H", checksum) + frame[at + 2 :]
 
 
+def _family(packet: bytes) -> Optional[int]:
+    """Of an IPv4 packet without options, or an IPv6 one; None for anything else."""
+    first = packet[0] if packet else 0
+    return socket.AF_INET if first == 0x45 else socket.AF_INET6 if first >> 4 == 6 else None
+
+
+def _addresses(packet: bytes, family: int) -> bytes:
+    """Source and destination, one after the other."""
+    return packet[8:40] if family == socket.AF_INET6 else packet[12:20]
+
+
 def _read_flow(packet: bytes) -> Optional[Flow]:
-    """The flow of an IPv4 packet without IP options, TCP or UDP; None for anything else."""
-    if len(packet) < OUTER_HEADERS or packet[0] != 0x45 or packet[9] not in (6, 17):
+    """The flow of a TCP or UDP packet; None for anything else."""
+    family = _family(packet)
+    if family is None or len(packet) < IP_HEADERS[family] + UDP_HEADER:
         return None
-    sport, dport = struct.unpack("!2H", packet[20:24])
-    return Flow(
-        "tcp" if packet[9] == 6 else "udp",
-        socket.inet_ntoa(packet[12:16]),
-        sport,
-        socket.inet_ntoa(packet[16:20]),
-        dport,
-    )
+    protocol = packet[6 if family == socket.AF_INET6 else 9]
+    if protocol not in (socket.IPPROTO_TCP, socket.IPPROTO_UDP):
+        return None
+    both = _addresses(packet, family)
+    source, destination = (socket.inet_ntop(family, half) for half in (both[: len(both) // 2], both[len(both) // 2 :]))
+    sport, dport = struct.unpack_from("!2H", packet, IP_HEADERS[family])
+    return Flow("tcp" if protocol == socket.IPPROTO_TCP else "udp", source, sport, destination, dport)
 
 
 def judge_checksum(packet: bytes) -> str:
-    """good, bad or zero: the UDP checksum of an IPv4 packet whose bytes are complete."""
-    length, checksum = struct.unpack("!2H", packet[24:28])
+    """good, bad or zero: the UDP checksum of an IP packet whose bytes are complete."""
+    family = _family(packet) or socket.AF_INET
+    udp = packet[IP_HEADERS[family] :]
+    length, checksum = struct.unpack_from("!2H", udp, 4)
     if checksum == 0:
         return "zero"
-    pseudo = packet[12:20] + struct.pack("!2H", 17, length)
-    return "good" if ones_sum(pseudo + packet[20 : 20 + length]) == 0xFFFF else "bad"
+    # RFC 8200 section 8.1 has other widths than RFC 768, and the same sum.
+    pseudo = _addresses(packet, family) + struct.pack("!2H", socket.IPPROTO_UDP, length)
+    return "good" if ones_sum(pseudo + udp[:length]) == 0xFFFF else "bad"
 
 
 def _payload(inner: bytes, protocol: str) -> bytes:
+    segment = inner[IP_HEADERS[_family(inner) or socket.AF_INET] :]
     if protocol == "udp":
-        return inner[28:]
-    return inner[20 + (inner[32] >> 4) * 4 :] if len(inner) >= 40 else b""
+        return segment[UDP_HEADER:]
+    return segment[(segment[12] >> 4) * 4 :] if len(segment) >= 20 else b""
 
 
 def read_packet(captured: bytes, link_header: int) -> Optional[Outer]:
-    """Read what a packet socket with PACKET_VNET_HDR returned; None when it is no IPv4 in VXLAN in IPv4.
+    """Read what a packet socket with PACKET_VNET_HDR returned; None when it is no IP in VXLAN in IP.
 
     link_header: how many bytes precede the outer IP header.
     """
@@ -83,8 +99,11 @@ def read_packet(captured: bytes, link_header: int) -> Optional[Outer]:
     if flags & NEEDS_CSUM:
         frame = complete(frame, start, offset)
     packet = frame[link_header:]
-    inner = packet[OUTER_HEADERS + VXLAN_HEADERS :]
-    outer_flow, inner_flow = _read_flow(packet), _read_flow(inner)
-    if outer_flow is None or outer_flow.protocol != "udp" or inner_flow is None:
+    outer_flow = _read_flow(packet)
+    if outer_flow is None or outer_flow.protocol != "udp":
+        return None
+    inner = packet[IP_HEADERS[_family(packet) or socket.AF_INET] + UDP_HEADER + VXLAN_HEADERS :]
+    inner_flow = _read_flow(inner)
+    if inner_flow is None:
         return None
     return Outer(outer_flow, judge_checksum(packet), inner_flow, _payload(inner, inner_flow.protocol))

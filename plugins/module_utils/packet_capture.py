@@ -23,7 +23,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.outer_packet
 IDENTIFIER_MASK = 0xFFC0
 IDENTIFIERS = 64
 
-ETH_P_ALL, ETH_P_IP = 3, 0x0800
+ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 3, 0x0800, 0x86DD
 PACKET_OUTGOING = 4
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
 SO_ATTACH_FILTER = 26
@@ -45,33 +45,57 @@ def _require(load: int, at: int, value: int) -> List[Instruction]:
     return [("", load, at, "", ""), ("", JUMP_EQUAL, value, "", "drop")]
 
 
-def filter_program(ports: Sequence[int], identifier: int) -> List[Instruction]:
-    """The socket filter: outgoing IPv4 UDP to one of ports that carries our DNS question or a SYN."""
-    port_tests = [("", JUMP_EQUAL, port, "inner", "") for port in ports[:-1]]  # type: List[Instruction]
+# By EtherType: the length of the IP header, and where it names the protocol.
+IP_HEADER = {ETH_P_IP: (20, 9), ETH_P_IPV6: (40, 6)}
+
+
+def _outer_tests(label: str, version: int, ports: Sequence[int]) -> List[Instruction]:
+    """UDP to one of ports inside this kind of IP packet; goes on to what it carries."""
+    length, protocol = IP_HEADER[version]
+    # Options move the UDP header of IPv4; IPv6 has its version in the upper half of the first byte.
+    first = [(label, LOAD_BYTE, NETWORK, "", "")]  # type: List[Instruction]
+    first += [("", JUMP_EQUAL, 0x45, "", "drop")] if version == ETH_P_IP else [("", AND, 0xF0, "", ""), ("", JUMP_EQUAL, 0x60, "", "drop")]
     return (
-        _require(LOAD_WORD, ANCILLARY + 4, PACKET_OUTGOING)
-        + _require(LOAD_WORD, ANCILLARY, ETH_P_IP)
-        + _require(LOAD_BYTE, NETWORK, 0x45)
-        + _require(LOAD_BYTE, NETWORK + 9, socket.IPPROTO_UDP)
-        + [("", LOAD_HALF, NETWORK + 22, "", "")]
-        + port_tests
+        first
+        + _require(LOAD_BYTE, NETWORK + protocol, socket.IPPROTO_UDP)
+        + [("", LOAD_HALF, NETWORK + length + 2, "", "")]
+        + [("", JUMP_EQUAL, port, label + "inner", "") for port in ports[:-1]]
         + [
             ("", JUMP_EQUAL, ports[-1], "", "drop"),
-            ("inner", LOAD_HALF, NETWORK + 48, "", ""),
-            ("", JUMP_EQUAL, ETH_P_IP, "", "drop"),
-            ("", LOAD_BYTE, NETWORK + 59, "", ""),
-            ("", JUMP_EQUAL, socket.IPPROTO_UDP, "udp", ""),
-            ("", JUMP_EQUAL, socket.IPPROTO_TCP, "tcp", "drop"),
-            ("udp", LOAD_HALF, NETWORK + 78, "", ""),
-            ("", AND, IDENTIFIER_MASK, "", ""),
-            ("", JUMP_EQUAL, identifier & IDENTIFIER_MASK, "keep", "drop"),
-            ("tcp", LOAD_BYTE, NETWORK + 83, "", ""),
-            ("", AND, 0x3F, "", ""),
-            ("", JUMP_EQUAL, 0x02, "keep", "drop"),
-            ("keep", RETURN, 0xFFFF, "", ""),
-            ("drop", RETURN, 0, "", ""),
+            (label + "inner", LOAD_HALF, NETWORK + length + 28, "", ""),
+            ("", JUMP_EQUAL, ETH_P_IP, label + "v4", ""),
+            ("", JUMP_EQUAL, ETH_P_IPV6, label + "v6", "drop"),
         ]
     )
+
+
+def _inner_tests(label: str, start: int, version: int, identifier: int) -> List[Instruction]:
+    """Our DNS question or a SYN in the IP packet at start."""
+    length, protocol = IP_HEADER[version]
+    segment = NETWORK + start + length
+    return [
+        (label, LOAD_BYTE, NETWORK + start + protocol, "", ""),
+        ("", JUMP_EQUAL, socket.IPPROTO_UDP, label + "udp", ""),
+        ("", JUMP_EQUAL, socket.IPPROTO_TCP, label + "tcp", "drop"),
+        (label + "udp", LOAD_HALF, segment + 8, "", ""),
+        ("", AND, IDENTIFIER_MASK, "", ""),
+        ("", JUMP_EQUAL, identifier & IDENTIFIER_MASK, "keep", "drop"),
+        (label + "tcp", LOAD_BYTE, segment + 13, "", ""),
+        ("", AND, 0x3F, "", ""),
+        ("", JUMP_EQUAL, 0x02, "keep", "drop"),
+    ]
+
+
+def filter_program(ports: Sequence[int], identifier: int) -> List[Instruction]:
+    """The socket filter: outgoing UDP to one of ports that carries our DNS question or a SYN, over either family."""
+    program = _require(LOAD_WORD, ANCILLARY + 4, PACKET_OUTGOING)
+    program += [("", LOAD_WORD, ANCILLARY, "", ""), ("", JUMP_EQUAL, ETH_P_IP, "v4", ""), ("", JUMP_EQUAL, ETH_P_IPV6, "v6", "drop")]
+    for label, version in (("v4", ETH_P_IP), ("v6", ETH_P_IPV6)):
+        program += _outer_tests(label, version, ports)
+        start = IP_HEADER[version][0] + 30  # UDP, VXLAN, Ethernet
+        for inner, inner_version in (("v4", ETH_P_IP), ("v6", ETH_P_IPV6)):
+            program += _inner_tests(label + inner, start, inner_version, identifier)
+    return program + [("keep", RETURN, 0xFFFF, "", ""), ("drop", RETURN, 0, "", "")]
 
 
 def assemble(program: Sequence[Instruction]) -> bytes:

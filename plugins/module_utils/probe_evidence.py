@@ -70,7 +70,7 @@ def _asked_flows(attempts: Sequence[Attempt], server: Server, find: Optional[Fin
             reply = entry.reply
             flows.add(Flow(reply.protocol, reply.dst, reply.dport, reply.src, reply.sport))
             if (reply.src, reply.sport) != (server.address, server.port):
-                backends.add("%s:%d" % (reply.src, reply.sport))
+                backends.add(("[%s]:%d" if ":" in reply.src else "%s:%d") % (reply.src, reply.sport))
     return flows, backends
 
 

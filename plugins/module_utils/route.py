@@ -22,20 +22,18 @@ SELECTORS = ("dev", "proto", "scope", "src", "metric")
 
 
 def destination(text):  # type: (str) -> str
-    """The CIDR in its usual form. Raises NodeError for what is no IPv4 network."""
+    """The CIDR in its usual form. Raises NodeError for what is no network."""
     try:
         network = ipaddress.ip_network(text, strict=True)
     except ValueError as error:
         raise NodeError("destination %r is no network such as 10.96.0.0/12: %s" % (text, error)) from None
-    if network.version != 4:
-        raise NodeError("destination %s is IPv6: only IPv4 tunnels have this failure" % text)
     if network.prefixlen == 0:
         raise NodeError("destination %s is the default route: name the network of the Services" % text)
     return str(network)
 
 
 def parse(out):  # type: (str) -> List[str]
-    """The routes of "ip -4 route show", one text each; the next hops of a route are joined to it."""
+    """The routes of "ip route show", one text each; the next hops of a route are joined to it."""
     routes = []  # type: List[str]
     for line in out.splitlines():
         if line[:1].isspace() and routes:
@@ -79,33 +77,37 @@ def predict(routes, wanted):  # type: (List[str], Wanted) -> List[str]
     commands = plan(routes, wanted)
     if wanted.state == "absent":
         return [route for route in routes if not _device_only(route, wanted.device)]
-    # ip prints a network of one address without /32
-    shown = wanted.destination[:-3] if wanted.destination.endswith("/32") else wanted.destination
-    return routes + ["%s dev %s scope link" % (shown, wanted.device) for _command in commands]
+    # ip prints a network of one address without its length
+    ipv6 = ":" in wanted.destination
+    network, _slash, length = wanted.destination.partition("/")
+    shown = network if length == ("128" if ipv6 else "32") else wanted.destination
+    text = "%s dev %s metric 1024 pref medium" if ipv6 else "%s dev %s scope link"
+    return routes + [text % (shown, wanted.device) for _command in commands]
 
 
-def _ip(program, run, arguments):  # type: (str, Run, List[str]) -> str
-    code, out, err = run([program, "-4", "route"] + arguments)
+def _ip(program, run, network, arguments):  # type: (str, Run, str, List[str]) -> str
+    family = "-6" if ":" in network else "-4"
+    code, out, err = run([program, family, "route"] + arguments)
     if code == NOT_FOUND:
         raise NodeError("%s is not there: install iproute2" % program)
     if code != 0:
         raise NodeError(
-            "ip -4 route %s failed with return code %d: %s"
-            % (" ".join(arguments), code, one_line(err) or "no message")
+            "ip %s route %s failed with return code %d: %s"
+            % (family, " ".join(arguments), code, one_line(err) or "no message")
         )
     return out
 
 
 def read(program, run, network):  # type: (str, Run, str) -> List[str]
     """The routes of the main table whose destination is exactly this network."""
-    return parse(_ip(program, run, ["show", "exact", network]))
+    return parse(_ip(program, run, network, ["show", "exact", network]))
 
 
 def apply(program, run, wanted, commands):
     # type: (str, Run, Wanted, List[List[str]]) -> List[str]
     """Run the planned commands, read again, and refuse to call it done when it is not."""
     for command in commands:
-        _ip(program, run, command)
+        _ip(program, run, wanted.destination, command)
     after = read(program, run, wanted.destination)
     if plan(after, wanted):
         raise NodeError(

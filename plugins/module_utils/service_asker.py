@@ -84,9 +84,7 @@ def probe(server: Server, name: str, attempts: int, watch: Optional[Watch], run:
     identifier = random.randrange(0, 0x10000, packet_capture.IDENTIFIERS)
     capture = None
     evidence = probe_evidence.unknown("not asked for (evidence is false)")
-    if watch and ":" in server.address:
-        evidence = probe_evidence.unknown("outer packets are read for IPv4 only, and %s is IPv6" % server.address)
-    elif watch:
+    if watch:
         try:
             ports, underlay = _plan_capture(watch, run)
             capture = packet_capture.open_capture(underlay, ports, identifier)

@@ -133,7 +133,12 @@ node:
       returned: always
       sample: {release: 4.19.0-9-amd64, version: "#1 SMP Debian 4.19.118-2", machine: x86_64, upstream: 4.19.118}
     vxlan:
-      description: Every VXLAN device with its attributes, addresses, owner and features.
+      description:
+        - Every VXLAN device with its attributes, addresses, owner and features.
+        - C(routed) is whether an IPv4 route leads over it, in any table; null where that says nothing (a tunnel over IPv6,
+          a port of a bridge, a flow-based device without routes). Multipath routes are not seen.
+        - C(flow_checksum) is what the routes over a flow-based (C(external)) device ask for with each packet,
+          V(udpcsum) as soon as one does; null when no route says it, as with eBPF and Open vSwitch.
       type: dict
       returned: always
       sample:
@@ -143,6 +148,8 @@ node:
             vni: 4096
             port: 4789
             checksum: udpcsum
+            routed: true
+            flow_checksum:
             features:
               tx-checksum-ip-generic: {active: true, requested: true, fixed: false}
     links:

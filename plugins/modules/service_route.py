@@ -9,11 +9,11 @@ short_description: Route the Service network into a device
 version_added: 1.0.0
 author: kubenet authors (@kubenet)
 description:
-  - Adds or removes the route C(DESTINATION dev DEVICE) of the main IPv4 routing table.
+  - Adds or removes the route C(DESTINATION dev DEVICE) of the main routing table of its address family.
   - A connection of the node to a Service then has the tunnel's own address from the start, so that nothing masquerades it.
 options:
   destination:
-    description: The network of the Services as a CIDR, for example V(10.96.0.0/12). Not the default route.
+    description: The network of the Services as a CIDR, for example V(10.96.0.0/12) or V(fd00:10:96::/112). Not the default route.
     type: str
     required: true
   device:
@@ -57,7 +57,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before:
-  description: The routes for exactly this network as they were, as C(ip -4 route) prints them.
+  description: The routes for exactly this network as they were, as C(ip route) prints them.
   type: list
   elements: str
   returned: success

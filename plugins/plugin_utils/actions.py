@@ -9,6 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import units, validate
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.families import (
+    IPV6,
+    device_in,
+    families_of,
+    family_of,
+    in_family,
+    is_in,
+)
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import masquerade_bit
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     Facts,
@@ -49,9 +57,8 @@ def _rule(facts: Facts, table: str, chain: str, rule: list[str], **more: Any) ->
 
 
 def _ports(devices: Devices) -> list[str]:
-    """The UDP ports of the devices over IPv4; the rules are IPv4 rules."""
-    found = {one.get("port") for one in devices if one.get("outer") != "ipv6"}
-    return [validate.port(number) for number in sorted(found, key=str)]
+    """The UDP ports of the devices."""
+    return [validate.port(number) for number in sorted({one.get("port") for one in devices}, key=str)]
 
 
 def _clear_mark(facts: Facts, devices: Devices, _cidr: str) -> list[Action]:
@@ -67,7 +74,7 @@ def _notrack(facts: Facts, devices: Devices, _cidr: str) -> list[Action]:
 
 
 def _underlay_accept(facts: Facts, devices: Devices, _cidr: str) -> list[Action]:
-    names = sorted({validate.interface(underlay_of(facts, one)) for one in devices if one.get("outer") != "ipv6"})
+    names = sorted({validate.interface(underlay_of(facts, one)) for one in devices})
     return [_rule(facts, "nat", "POSTROUTING", ["-o", name, "-j", "ACCEPT"], position=1) for name in names]
 
 
@@ -105,12 +112,16 @@ def _offload(devices: Devices, names: Sequence[str]) -> list[Action]:
     return actions
 
 
+def _service_networks(devices: Devices, cidr: str) -> list[str]:
+    """Those of the devices' own family."""
+    return [net for net in validate.service_networks(cidr) if is_in(family_of(devices[0]), net)]
+
+
 def _service_route(_facts: Facts, devices: Devices, cidr: str) -> list[Action]:
-    device = next(one for one in devices if one.get("outer") != "ipv6")
-    name = validate.interface(device.get("name"))
+    name = validate.interface(devices[0].get("name"))
     return [
         {"module": "service_route", "args": {"destination": net, "device": name, "state": "present"}}
-        for net in validate.service_networks(cidr)
+        for net in _service_networks(devices, cidr)
     ]
 
 
@@ -127,9 +138,34 @@ _BUILDERS: dict[str, Callable[[Facts, Devices, str], list[Action]]] = {
 }
 
 
+# What these do concerns one address family; a node whose tunnels of both families are hit needs it twice.
+_PER_FAMILY = frozenset({
+    "clear_mark", "notrack", "service_route", "masquerade_without_random", "underlay_accept", "kube_postrouting_detached",
+})  # fmt: skip
+
+
+def _views(facts: Facts, devices: Devices) -> list[tuple[str, Facts, Devices]]:
+    """For each family of the devices: what it sees of the facts, and its devices."""
+    return [
+        (family, in_family(facts, family), [device_in(family, one) for one in devices if family_of(one) == family])
+        for family in families_of(devices)
+    ]
+
+
+def _for_family(action: Action, family: str) -> Action:
+    if family == IPV6 and action["module"] == "netfilter_rule":
+        return {**action, "args": {**action["args"], "family": family}}
+    return action
+
+
 def build_actions(facts: Facts, method: str, devices: Devices, service_cidr: str) -> list[Action]:
     """The actions of a method, in their order."""
-    return _BUILDERS[method](facts, devices, service_cidr)
+    build = _BUILDERS[method]
+    if method not in _PER_FAMILY:
+        return build(facts, devices, service_cidr)
+    return [
+        _for_family(action, family) for family, seen, those in _views(facts, devices) for action in build(seen, those, service_cidr)
+    ]
 
 
 def _no_kube_chain(facts: Facts) -> str:
@@ -161,26 +197,20 @@ def _refuse_felix(_facts: Facts, devices: Devices, _cidr: str) -> str:
 
 
 def _refuse_route(facts: Facts, devices: Devices, cidr: str) -> str:
-    if not validate.service_networks(cidr):
-        return "service_route needs the service CIDR: set workaround_service_cidr"
+    ipv6 = family_of(devices[0]) == IPV6
+    if not _service_networks(devices, cidr):
+        return f"service_route needs the {'IPv6 ' if ipv6 else ''}service CIDR: set workaround_service_cidr"
     if kube_proxy(facts, "mode") == "ipvs":
         return "in IPVS mode Service addresses are local to the node, and no route changes that"
-    device = next((one for one in devices if one.get("outer") != "ipv6"), None)
-    return "" if device and device.get("addresses") else "the VXLAN device has no IPv4 address to send from"
-
-
-def _refuse_ports(_facts: Facts, devices: Devices, _cidr: str) -> str:
-    return "" if any(one.get("outer") != "ipv6" for one in devices) else "the tunnel is over IPv6 and the rule is for IPv4"
+    return "" if devices[0].get("addresses") else f"the VXLAN device has no {'IPv6' if ipv6 else 'IPv4'} address to send from"
 
 
 def _refuse_underlay(facts: Facts, devices: Devices, _cidr: str) -> str:
     unknown = [str(one.get("name")) for one in devices if not underlay_of(facts, one)]
-    return f"the underlay device of {', '.join(unknown)} is not known" if unknown else _refuse_ports(facts, devices, "")
+    return f"the underlay device of {', '.join(unknown)} is not known" if unknown else ""
 
 
 _REFUSALS: dict[str, Callable[[Facts, Devices, str], str]] = {
-    "clear_mark": _refuse_ports,
-    "notrack": _refuse_ports,
     "tx_checksum_off": _refuse_offload,
     "rx_tx_offload_off": _refuse_offload,
     "felix_override": _refuse_felix,
@@ -195,11 +225,18 @@ def refusal(facts: Facts, method: str, devices: Devices, service_cidr: str) -> s
     """Why a method cannot be taken on this node, in one line; nothing when it can."""
     if not devices:
         return "no VXLAN device on this node"
-    return _REFUSALS[method](facts, devices, service_cidr)
+    refuse = _REFUSALS.get(method, lambda _facts, _devices, _cidr: "")
+    if method not in _PER_FAMILY:
+        return refuse(facts, devices, service_cidr)
+    views = _views(facts, devices)
+    if any(family == IPV6 and not (part(seen, "netfilter") or {}).get("tables") for family, seen, _those in views):
+        return "the tunnel is over IPv6 and the rules of ip6tables were not read: read the node again"
+    return next((why for _family, seen, those in views if (why := refuse(seen, those, service_cidr))), "")
 
 
 def _undo_rule(facts: Facts, args: Mapping[str, Any]) -> list[Action]:
-    chains = next((one.get("chains") or {} for one in tables(facts, args["table"]) if one.get("backend") == args["backend"]), {})
+    found = in_family(facts, family_of(args))
+    chains = next((one.get("chains") or {} for one in tables(found, args["table"]) if one.get("backend") == args["backend"]), {})
     text = rule_text(args["rule"])
     there = [number for number, known in enumerate(chains.get(args["chain"]) or [], 1) if same_rule(known, text)]
     inverse = {key: value for key, value in args.items() if key != "position"}
@@ -246,12 +283,10 @@ def units_of(facts: Facts, method: str, actions: Sequence[Mapping[str, Any]]) ->
     """The systemd units that keep a method in place."""
     rules = [action["args"] for action in actions if action["module"] == "netfilter_rule"]
     if rules:
-        printers = (part(facts, "netfilter") or {}).get("printers") or {}
-        backend = str(rules[0]["backend"])
-        iptables = validate.iptables_command((printers.get(backend) or {}).get("command") or f"iptables-{backend}")
+        kept = [(_iptables(facts, args), args) for args in rules]
         if method in ("masquerade_without_random", "kube_postrouting_detached"):
-            return units.kept_units(method, iptables, rules)
-        return [units.rules_unit(method, iptables, rules)]
+            return units.kept_units(method, kept)
+        return [units.rules_unit(method, kept)]
     by_device: dict[str, list[list[str]]] = {}
     for action in actions:
         if action["module"] in ("offload", "service_route"):
@@ -259,8 +294,15 @@ def units_of(facts: Facts, method: str, actions: Sequence[Mapping[str, Any]]) ->
     return [units.device_unit(method, device, commands) for device, commands in by_device.items()]
 
 
+def _iptables(facts: Facts, args: Mapping[str, Any]) -> str:
+    """The program that keeps a rule."""
+    printers = (part(facts, "netfilter") or {}).get("printers") or {}
+    name = str((printers.get(args["backend"]) or {}).get("command") or f"iptables-{args['backend']}")
+    return validate.iptables_command(name.replace("iptables", "ip6tables") if family_of(args) == IPV6 else name)
+
+
 def _device_command(action: Mapping[str, Any]) -> list[str]:
     args = action["args"]
     if action["module"] == "offload":
         return [units.ETHTOOL, "-K", args["device"], *(word for name in sorted(args["features"], reverse=True) for word in (name, "off"))]
-    return [units.IP, "-4", "route", "replace", args["destination"], "dev", args["device"]]
+    return [units.IP, "-6" if is_in(IPV6, args["destination"]) else "-4", "route", "replace", args["destination"], "dev", args["device"]]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Optional, TypedDict
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.families import IPV6, family_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernels import kernel_status
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     Facts,
@@ -80,6 +81,9 @@ def checksum_mode(device: Mapping[str, Any]) -> str:
     Open vSwitch does unless options:csum is set, which OVN does (ovn-encap-csum is true by default).
     """
     mode = str(device.get("checksum"))
+    if mode != "external" and family_of(device) == IPV6:
+        # udpcsum is IPv4's switch; over IPv6 the checksum is there unless udp6zerocsumtx (RFC 6935) takes it away.
+        return "noudpcsum" if device.get("udp6zerocsumtx") else "udpcsum"
     if mode != "external":
         return mode
     return str(device.get("flow_checksum") or ("noudpcsum" if device.get("owner") == "cilium" else "external"))
@@ -95,9 +99,6 @@ def kernel_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
     kernel = part(facts, "kernel")
     if kernel is None or not kernel.get("release"):
         return condition("unknown", f"the kernel is not known: {why_unknown(facts, 'kernel')}")
-    if device.get("outer") == "ipv6":
-        text = "what NAT does to the checksum of a tunnel over IPv6 is not measured yet"
-        return condition("unknown", text, source_of(facts, "kernel"))
     status = dict(kernel_status(kernel))
     wanted = defects_for(device)
     answers = {_HOLDS[str(status[defect])] for defect in wanted}
@@ -134,11 +135,11 @@ def offload_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
 
 def rewrite_condition(facts: Facts, device: Mapping[str, Any]) -> tuple[Condition, Optional[Rewrite]]:
     """NAT can rewrite the source of a tunnel packet; with the walk that says so."""
-    if device.get("outer") == "ipv6":
-        return condition("unknown", "the IPv6 rules are not read"), None
     for name in ("netfilter", "routes"):
         if part(facts, name) is None:
             return condition("unknown", f"{name} is not known: {why_unknown(facts, name)}"), None
+    if family_of(device) == IPV6 and not (part(facts, "netfilter") or {}).get("tables"):
+        return condition("unknown", "the rules of ip6tables were not read: read the node again"), None
     found = rewrite(facts, device)
     evidence = found.evidence
     if found.holds == "unknown":
@@ -169,7 +170,7 @@ def udp_is_hit(facts: Facts, device: Mapping[str, Any], clients: tuple[str, ...]
     if name == "lo":
         return True
     known = device if name == device.get("name") else link(facts, name)
-    return feature_on(known, CHECKSUM, "tx-checksum-ipv4")
+    return feature_on(known, CHECKSUM, "tx-checksum-ipv6" if family_of(device) == IPV6 else "tx-checksum-ipv4")
 
 
 def missing_facts(facts: Facts) -> list[Missing]:
@@ -185,7 +186,7 @@ def missing_facts(facts: Facts) -> list[Missing]:
             found.append({"fact": f"vxlan.{device.get('name')}.features", "reason": reason, "how": how_to_get(reason)})
     for one in unread_tables(facts):
         reason = str(one.get("reason") or "it could not be read")
-        fact = f"netfilter.{one.get('backend')}.{one.get('table')}"
+        fact = f"netfilter.{one.get('backend')}.{one.get('table')}{'.ipv6' if family_of(one) == IPV6 else ''}"
         found.append({"fact": fact, "reason": reason, "how": how_to_get(reason)})
     for entry in tables(facts, "nat"):
         backend = str(entry.get("backend"))

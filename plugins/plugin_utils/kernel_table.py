@@ -175,7 +175,7 @@ _UBUNTU_ROWS = (
         build=r"^Ubuntu \S+ (5\.4\.\d+)",
         upstream=True,
         lists_fixes=True,
-        source="/proc/version_signature",
+        source="Ubuntu states there which stable release it has taken",
     ),
     VendorRow(
         vendor="Ubuntu 5.4 generic, lowlatency",
@@ -280,7 +280,7 @@ _DEBIAN = (
         field="version",
         build=r"Debian (\d+\.\d+\.\d+)",
         upstream=True,
-        source="uname -v",
+        source="Debian states there which stable release it has taken",
     ),
     VendorRow(
         vendor="Debian 10",
@@ -379,7 +379,7 @@ _FROZEN = (
     VendorRow(
         vendor="Alibaba Cloud Linux, Anolis OS",
         release=r"\.(?:al|an)[78]\b",
-        build=r"^(\d+\.\d+)",
+        affected="<=4.19.34",
         source="Anolis 4.19 tree, nf_nat_proto_udp.c has the fix (anolis_perf 923730d)",
         hint="a back-port exists, its build number is not known; some names have a commit in place of a number",
     ),

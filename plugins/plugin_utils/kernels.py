@@ -48,6 +48,7 @@ class _Finding(NamedTuple):
 
 # -rc4 upstream, -0.rc4.1.fc33 Fedora, -050700rc4-generic Ubuntu's mainline builds
 _RELEASE = re.compile(r"^(\d+)\.(\d+)(?:\.(\d+))?(?:\.\d+)?(?:-(?:0\.|\d{6})?(rc\d+))?", re.ASCII)
+_WHERE = {"release": "uname -r", "version": "uname -v", "version_signature": "/proc/version_signature"}
 _LONGEST = 200  # of any text that is searched; the kernel itself allows 64
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAY_FIRST = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]{2}) (\d{4})\b")
@@ -187,7 +188,7 @@ def _judge_row(row: table.VendorRow, number: Version, kernel: Mapping[str, Any])
     if within(number, row.affected) and not (row.built_later and _built_after_fix(kernel)):
         return _Finding("affected", f"{row.vendor}: build {number} is older than the fix", row.source, row.fixed_in)
     if row.upstream:
-        found = _stable(number, f"{row.source}: {number}")
+        found = _stable(number, f"{_WHERE[row.field]}: {number}; {row.source}")
         if found.status == "fixed" or not row.picks:
             return found
     hint = row.hint or "this build is not in the table"

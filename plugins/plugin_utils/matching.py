@@ -14,7 +14,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets impo
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Match, Option, Rule
 
 ALL_BITS = 0xFFFFFFFF
-_PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp"}
+_PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "ipv6-icmp"}
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _set(packet: Packet, option: Option) -> Tri:
     direction = option.values[1] if len(option.values) > 1 else ""
     if re.match(r"KUBE-(6-)?LOOP-BACK\Z", name):
         return False  # a pod that reaches itself through its Service never leaves the node
-    pools = re.match(r"cali4[0-9a-z]*(all|masq)-ipam", name)
+    pools = re.match(r"cali[46][0-9a-z]*(all|masq)-ipam", name)
     if pools:
         if packet.kind == "outer":
             return False

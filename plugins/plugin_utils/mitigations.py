@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, TypedDict
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.families import IPV6, family_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernels import upstream_version
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, lookups, part, tables
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.releases import calico, felix_turns_offload_off
@@ -53,7 +54,7 @@ def _is_ours(facts: Facts, args: Mapping[str, Any]) -> bool:
     """Whether the record says that this collection put the rule there."""
     for action in record_of(facts).get("undo") or []:
         known = action.get("args") or {}
-        same_place = all(known.get(key) == args[key] for key in ("backend", "table", "chain"))
+        same_place = family_of(known) == family_of(args) and all(known.get(key) == args[key] for key in ("backend", "table", "chain"))
         if action.get("module") == "netfilter_rule" and same_place and same_rule(rule_text(known["rule"]), rule_text(args["rule"])):
             return True
     return False
@@ -79,7 +80,7 @@ def _rule_id(step: Step) -> Optional[str]:
     return "clear_mark" if effect == "mark cleared" else None
 
 
-def _from_step(facts: Facts, step: Step) -> Optional[Candidate]:
+def _from_step(facts: Facts, device: Mapping[str, Any], step: Step) -> Optional[Candidate]:
     name = _rule_id(step)
     if name is None or step.backend == "nftables":
         return None
@@ -87,7 +88,8 @@ def _from_step(facts: Facts, step: Step) -> Optional[Candidate]:
         rule = rule_arguments(step.text)
     except ValueError:
         return None
-    args = {"backend": step.backend, "table": step.table, "chain": step.chain, "rule": rule, "state": "absent"}
+    family = family_of(device)
+    args = {"backend": step.backend, "family": family, "table": step.table, "chain": step.chain, "rule": rule, "state": "absent"}
     owner = "vxlan_offload" if _is_ours(facts, args) else "unknown"
     if step.chain.startswith("cali-") or '"cali:' in step.text:
         owner = "calico"
@@ -102,7 +104,8 @@ def _route(facts: Facts, device: Mapping[str, Any]) -> list[Candidate]:
         if lookup.get("device") == device.get("name") and lookup.get("destination"):
             ours = record_of(facts).get("method") == "service_route"
             evidence = f"the route to {lookup['destination']} leaves by {device.get('name')}"
-            args = {"destination": f"{lookup['destination']}/32", "device": device.get("name"), "state": "absent"}
+            length = 128 if family_of(device) == IPV6 else 32
+            args = {"destination": f"{lookup['destination']}/{length}", "device": device.get("name"), "state": "absent"}
             owner = "vxlan_offload" if ours else "unknown"
             found.append(_candidate("service_route", owner, evidence, "service_route", args))
     return found
@@ -120,7 +123,7 @@ def _detached(facts: Facts) -> list[Candidate]:
         if "KUBE-SERVICES" not in leads or "KUBE-POSTROUTING" in leads:
             continue
         args = {
-            "backend": entry.get("backend"), "table": "nat", "chain": "POSTROUTING", "rule": ["-j", "KUBE-POSTROUTING"],
+            "backend": entry.get("backend"), "family": family_of(entry), "table": "nat", "chain": "POSTROUTING", "rule": ["-j", "KUBE-POSTROUTING"],
             "position": len(chains.get("POSTROUTING") or []) + 1, "state": "present",
         }  # fmt: skip
         owner = "vxlan_offload" if record_of(facts).get("method") == "kube_postrouting_detached" else "unknown"
@@ -132,7 +135,7 @@ def _detached(facts: Facts) -> list[Candidate]:
 def _candidates(facts: Facts, walked: Facts, device: Mapping[str, Any], found: Rewrite) -> list[Candidate]:
     """What the walk met that may be a mitigation."""
     steps = dict.fromkeys(step for way in found.ways for step in way.trace)
-    rules = [candidate for step in steps if (candidate := _from_step(facts, step))]
+    rules = [candidate for step in steps if (candidate := _from_step(facts, device, step))]
     return rules + _route(walked, device) + _detached(walked)
 
 

@@ -22,7 +22,7 @@ _MASKED_MARK = re.compile(rf"{_MARK} (?:&|and) {_NUMBER} (==|!=) {_NUMBER}(?= |\
 _PLAIN_MARK = re.compile(rf"{_MARK} (==|!=)? ?{_NUMBER}(?= |\Z)")
 _SET_MARK = re.compile(rf"{_MARK} set (?:{_MARK} (\^|xor|\||or|&|and) )?{_NUMBER}(?= |\Z)")
 _INTERFACE = re.compile(r'(oif|oifname|iif|iifname) (!= )?"([^"]+)"(?= |\Z)')
-_ADDRESS = re.compile(r"ip (saddr|daddr) (!= )?([0-9.]+(?:/[0-9]+)?)(?= |\Z)")
+_ADDRESS = re.compile(r"ip6? (saddr|daddr) (!= )?([0-9a-f.:]+(?:/[0-9]+)?)(?= |\Z)")
 _JUMP = re.compile(r"(jump|goto) ([A-Za-z0-9_./-]+)(?= |\Z)")
 _NAT = re.compile(r"masquerade(?: to :[0-9-]+)?(?:[ ,](?:fully-random|random|persistent))*(?= |\Z)")
 _VERDICT = re.compile(r"(return|accept|drop|continue)(?= |\Z)")

@@ -12,26 +12,34 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 
-Network = ipaddress.IPv4Network
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 Tri = Optional[bool]  # None is "maybe"
 # Neither a pod nor a node of a cluster has an address in these.
-_NEVER = tuple(ipaddress.IPv4Network(text) for text in ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "0.0.0.0/32"))
+_NEVER: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "0.0.0.0/32", "::1/128", "fe80::/10", "ff00::/8", "::/128")
+)
 
 
 def network(text: str) -> Optional[Network]:
-    """An IPv4 network, or None when the text is not one (also for IPv6)."""
+    """A network of either family, or None when the text is not one."""
     try:
-        return ipaddress.IPv4Network(text.strip(), strict=False)
+        return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
         return None
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Those texts that are IPv4 networks."""
+    """Those texts that are networks."""
     found = (network(text) for text in texts)
     return tuple(one for one in found if one is not None)
+
+
+def lies_in(small: Network, big: Network) -> bool:
+    """Whether all of one network is in the other; never across families."""
+    return small.version == big.version and small.prefixlen >= big.prefixlen and small.network_address in big
 
 
 @dataclass(frozen=True)
@@ -50,14 +58,14 @@ class Address:
 
     def within(self, wanted: Network) -> Tri:
         """Whether the address lies in this network."""
-        if wanted.prefixlen == 0 or any(one.subnet_of(wanted) for one in (*self.inside, *self.near)):
+        if wanted.prefixlen == 0 or any(lies_in(one, wanted) for one in (*self.inside, *self.near)):
             return True
         if self.inside and any(not one.overlaps(wanted) for one in self.inside):
             return False
-        if any(wanted.subnet_of(one) for one in (*self.outside, *_NEVER)):
+        if any(lies_in(wanted, one) for one in (*self.outside, *_NEVER)):
             return False
-        part = any(wanted != one and wanted.subnet_of(one) for one in self.inside)
-        return False if part and any(one.subnet_of(wanted) for one in self.apart) else None
+        part = any(wanted != one and lies_in(wanted, one) for one in self.inside)
+        return False if part and any(lies_in(one, wanted) for one in self.apart) else None
 
 
 @dataclass(frozen=True)

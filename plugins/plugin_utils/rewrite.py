@@ -82,9 +82,16 @@ def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
         destination=Address(outside=((pods,) if pods else ()) + never, near=networks(addresses[:1])),
         destination_port=device.get("port"), source_is_local=True,
         source_on_out_interface=local in own if own else None,
-        source_is_primary=local == own[0] if own else None,
+        source_is_primary=_would_choose(own, local),
         other_interfaces=tuple(str(one.get("name")) for one in vxlan_devices(facts)) + _LOCAL_DEVICES,
     )  # fmt: skip
+
+
+def _would_choose(own: Sequence[str], local: str) -> Tri:
+    """Whether MASQUERADE would take this address: the first one; for IPv6 the one nearest to the destination (RFC 6724)."""
+    if not own or ":" in local and len(own) > 1 and local in own:
+        return None
+    return local == own[0]
 
 
 def inner_packet(facts: Facts, device: Mapping[str, Any], client: str) -> Packet:

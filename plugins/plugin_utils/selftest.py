@@ -37,7 +37,7 @@ def could_not(reason: str) -> Selftest:
 def answer(result: Mapping[str, Any]) -> Selftest:
     """What the module returned as a part of the facts. Whatever is no answer is unknown, with the reason."""
     if not all(result.get(name) in ("present", "absent", "unknown") for name in DEFECTS):
-        said = str(result.get("msg") or "it gave no answer").strip().splitlines()[0]
+        said = next(iter(str(result.get("msg") or "").strip().splitlines()), "it gave no answer")
         return could_not(f"kernel_selftest did not run: {said}")
     zero, lco = (str(result[name]) for name in DEFECTS)
     return {"zero_checksum": zero, "lco_checksum": lco, "reason": str(result.get("reason") or ""), "source": "kernel_selftest"}

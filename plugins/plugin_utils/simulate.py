@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.families import IPV4, IPV6, family_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, link, part
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import network
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import lies_in, network
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import rule_text, same_rule
 
 Action = Mapping[str, Any]
@@ -41,7 +42,7 @@ def _netfilter_rule(facts: Facts, args: Args) -> Facts:
         return facts
     entries = []
     for entry in found.get("tables") or []:
-        wanted = (entry.get("backend"), entry.get("table")) == (args["backend"], args["table"])
+        wanted = (entry.get("backend"), entry.get("table")) == (args["backend"], args["table"]) and family_of(entry) == family_of(args)
         if wanted and entry.get("state") != "unknown":
             chains = dict(entry.get("chains") or {})
             before = list(chains.get(args["chain"], []))
@@ -81,10 +82,11 @@ def _offload(facts: Facts, args: Args) -> Facts:
     return _change_devices(_change_devices(facts, "vxlan", change), "links", change)
 
 
-def _first_address(facts: Facts, name: str) -> str:
+def _first_address(facts: Facts, name: str, family: str) -> str:
     """The address that the kernel prefers for packets that leave by this device."""
+    key = "addresses_ipv6" if family == IPV6 else "addresses"
     devices = [*((part(facts, "vxlan") or {}).get("devices") or []), link(facts, name) or {}]
-    addresses = next((one.get("addresses") for one in devices if one.get("name") == name and one.get("addresses")), None)
+    addresses = next((one.get(key) for one in devices if one.get("name") == name and one.get(key)), None)
     return str(addresses[0]).split("/", 1)[0] if addresses else ""
 
 
@@ -93,13 +95,15 @@ def _service_route(facts: Facts, args: Args) -> Facts:
     if routes is None or wanted is None:
         return facts
     present = args.get("state", "present") == "present"
-    device = str(args["device"] if present else routes.get("default_device") or "")
-    source = _first_address(facts, device)
+    family = IPV6 if wanted.version == 6 else IPV4
+    default = routes.get("default_device_ipv6" if family == IPV6 else "default_device")
+    device = str(args["device"] if present else default or "")
+    source = _first_address(facts, device, family)
     found = []
     for lookup in routes.get("lookups") or []:
         inside = network(str(lookup.get("destination") or ""))
         # IPVS: a ClusterIP is an address of the node itself, and no route changes that.
-        moved = inside is not None and inside.subnet_of(wanted) and lookup.get("device") != "lo" and source
+        moved = inside is not None and lies_in(inside, wanted) and lookup.get("device") != "lo" and source
         if not present and lookup.get("device") != args["device"]:
             moved = False
         found.append({**lookup, "device": device, "source": source} if moved else lookup)

@@ -300,19 +300,30 @@ def source_nat(walk: _Walk, target: Target) -> Nat:
         return Nat(port, None if primary is None else not primary)
     to = target.option("--to-source", "--to")
     wanted = to.value if to else ""
-    address = wanted.split("-")[0].split(":")[0]
+    address, _ports = _address_and_ports(wanted)
     net = network(address) if address else None
-    if target.name == "NETMAP" or net is None or "-" in wanted.split(":")[0]:
+    if target.name == "NETMAP" or net is None:
         return Nat(port, None if target.name != "NETMAP" else True)
     same = walk.packet.source.within(net)
     return Nat(port, None if same is None else not same)
+
+
+def _address_and_ports(text: str) -> tuple[str, str]:
+    """ADDRESS[-ADDRESS][:PORTS]; an IPv6 address with ports stands in brackets."""
+    if text.startswith("["):
+        address, _bracket, ports = text[1:].partition("]")
+        return address, ports.lstrip(":")
+    if text.count(":") > 1:
+        return text, ""
+    address, _colon, ports = text.partition(":")
+    return address, ports
 
 
 def _moves_port(target: Target) -> bool:
     """--to-ports, or --to-source ADDRESS:PORTS: the source port has to lie in that range."""
     ports = target.option("--to-ports")
     to = target.option("--to-source", "--to")
-    text = ports.value if ports else to.value.partition(":")[2] if to else ""
+    text = ports.value if ports else _address_and_ports(to.value)[1] if to else ""
     low, _dash, high = text.partition("-")
     first, last = number(low or "0"), number(high or low or "65535")
     # A range that holds every source port that VXLAN uses keeps the port.

@@ -72,13 +72,13 @@ def _checked(method: str) -> str:
     return method
 
 
-def rules_unit(method: str, iptables: str, actions: Sequence[Mapping[str, Any]]) -> Unit:
+def rules_unit(method: str, rules: Sequence[tuple[str, Mapping[str, Any]]]) -> Unit:
     """A unit that puts rules back at boot, after the firewalls that would flush them."""
     lines = [
         "[Unit]", f"Description=vxlan_offload: {_checked(method)}", f"After={FIREWALLS}", "",
         "[Service]", "Type=oneshot", "RemainAfterExit=yes",
     ]  # fmt: skip
-    for args in actions:
+    for iptables, args in rules:
         start = [iptables, "-w", "30", "-t", args["table"]]
         rule = list(args["rule"])
         lines.append(f"ExecStartPre=-{command([*start, '-D', args['chain'], *rule])}")
@@ -86,14 +86,14 @@ def rules_unit(method: str, iptables: str, actions: Sequence[Mapping[str, Any]])
     return _unit(f"{PREFIX}{method}.service", [*lines, "", "[Install]", "WantedBy=multi-user.target"], "multi-user.target")
 
 
-def kept_units(method: str, iptables: str, actions: Sequence[Mapping[str, Any]]) -> list[Unit]:
+def kept_units(method: str, rules: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Unit]:
     """A service and its timer for what a kube-proxy sync takes back."""
     lines = [
         "[Unit]", f"Description=vxlan_offload: {_checked(method)}", f"After={FIREWALLS}", "",
         # Without RemainAfterExit: the timer starts it again and again.
         "[Service]", "Type=oneshot",
     ]  # fmt: skip
-    for args in actions:
+    for iptables, args in rules:
         words = ["/bin/sh", ENSURE_RULE, args["state"], iptables, args["table"], args["chain"], *args["rule"]]
         # At boot kube-proxy's chain is not there yet; the timer comes again.
         lines.append(f"ExecStart=-{command(words)}")

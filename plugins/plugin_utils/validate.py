@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}\Z")
-_COMMAND = re.compile(r"iptables(-nft|-legacy)?\Z")
+_COMMAND = re.compile(r"ip6?tables(-nft|-legacy)?\Z")
 _WORD = re.compile(r"[ -~]{1,256}\Z")
 
 
@@ -36,7 +36,7 @@ def mark(number: Any) -> str:
 
 
 def service_networks(text: Any) -> list[str]:
-    """The IPv4 networks of a service CIDR; dual-stack clusters write two, with a comma."""
+    """The networks of a service CIDR; dual-stack clusters write two, with a comma."""
     found = []
     for part in str(text or "").split(","):
         if not part.strip():
@@ -47,8 +47,7 @@ def service_networks(text: Any) -> list[str]:
             raise ValueError(f"service CIDR {part.strip()!r} is not a network: {error}") from None
         if net.prefixlen == 0:
             raise ValueError(f"service CIDR {part.strip()!r} would route everything: give the cluster's service CIDR")
-        if net.version == 4:
-            found.append(str(net))
+        found.append(str(net))
     return found
 
 

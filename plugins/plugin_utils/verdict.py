@@ -24,6 +24,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.conditions i
     udp_is_hit,
     vxlan_condition,
 )
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.families import device_in, family_of, in_family
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.mitigations import (
     Mitigation,
     offload_mitigation,
@@ -110,7 +111,9 @@ def _mitigations(
 
 
 def diagnose_device(facts: Facts, device: Mapping[str, Any]) -> DeviceDiagnosis:
-    """The verdict on one device."""
+    """The verdict on one device, on what concerns its own address family."""
+    family = family_of(device)
+    facts, device = in_family(facts, family), device_in(family, device)
     rewritten, found = rewrite_condition(facts, device)
     conditions = {
         "vxlan": vxlan_condition(facts, device),
@@ -195,6 +198,7 @@ def judge(facts: Facts) -> Diagnosis:
         return _nothing_to_judge(facts)
     devices = [diagnose_device(facts, device) for device in vxlan_devices(facts)]
     worst = _worst_of(devices)
+    family = next(family_of(device) for device in vxlan_devices(facts) if str(device.get("name")) == worst["name"])
     mitigations = [one for device in devices for one in device["mitigations"]]
     unique = [one for at, one in enumerate(mitigations) if one not in mitigations[:at]]
     unneeded = _unneeded(facts, devices)
@@ -207,5 +211,5 @@ def judge(facts: Facts) -> Diagnosis:
         "defects": sorted({defect for device in hit for defect in defects_for(device)}),
         "conditions": worst["conditions"], "devices": devices, "mitigations": unique, "unneeded": unneeded,
         "missing": missing, "remedies": [], "lookalikes": lookalikes(facts),
-        "upgrade": upgrade_texts(facts, worst["status"], worst["clients"]),
+        "upgrade": upgrade_texts(in_family(facts, family), worst["status"], worst["clients"]),
     }  # fmt: skip

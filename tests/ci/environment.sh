@@ -55,6 +55,11 @@ environment() {
   echo "$stamp" > "$CI_ENVIRONMENTS/$name/.stamp"
 }
 
+# Those of tests/lab/matrix/versions.py: matrix/core-LINE-pyVERSION and matrix/node-VERSION.
+matrix_environments() {
+  python3 "$CI_ROOT/tests/lab/matrix/environments.py" "$CI_ENVIRONMENTS/matrix"
+}
+
 # Puts an environment's tools first.
 use() {
   [ -x "$CI_ENVIRONMENTS/$1/bin/python" ] || { echo "no environment $1: run tests/ci/step.sh environments" >&2; return 1; }

@@ -7,6 +7,6 @@
 
 cache=$HOME/.ansible/test/cache
 mkdir -p "$cache"
-for version in 24_2 23_1_2 21_3_1; do
+for version in 25_2 24_2 23_1_2 21_3_1; do
   cp "$CI_ROOT/tests/ci/get_pip.py" "$cache/get_pip_$version.py"
 done

@@ -153,6 +153,6 @@ def make_lab(collections: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def fleet(collections: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Every scenario on both backends. Tests only read it."""
+    """Every scenario that this kernel can build, on both backends. Tests only read it. The others run in the kernel lab: test_modes.py."""
     for make in _factory(collections, tmp_path_factory.mktemp("fleet")):
-        yield make(*scenarios.BY_NAME, backend="both")
+        yield make(*scenarios.on_this_kernel(), backend="both")

@@ -21,7 +21,7 @@ from lab import holder, removal, rules_cni, scenarios, services, state, topology
 from lab.errors import LabError  # isort: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAIRS = [(scenario.name, backend) for scenario, backend in scenarios.variants(tuple(scenarios.BY_NAME), "both")]
+PAIRS = [(scenario.name, backend) for scenario, backend in scenarios.variants(scenarios.on_this_kernel(), "both")]
 LAB = [sys.executable, "-m", "lab"]
 
 

@@ -8,7 +8,7 @@ import os
 import re
 from typing import Any, Dict, List
 
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import Run, which
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import Run
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.files import lines_of
 
 FIX = "never update the UDP checksum"  # words of the fix's subject (kernel commit ea64d8d6c675)
@@ -64,8 +64,7 @@ def changelog(release, run, documents=DOCUMENTS):  # type: (str, Run, str) -> Di
                 continue
     # Packages of other builds may have put modules into this folder.
     number = re.split(r"[.-][a-z]", release)[0]
-    owners = run(["rpm", "-qf", "/lib/modules/%s/kernel" % release])[1] if which("rpm") else ""
-    for package in owners.split():
+    for package in run(["rpm", "-qf", "/lib/modules/%s/kernel" % release])[1].split():
         if re.search(r"-%s[.-]" % re.escape(number), package):
             text = run(["rpm", "-q", "--changelog", package])[1]
             return evidence("rpm -q --changelog %s" % package, text.split("\n"))

@@ -18,7 +18,6 @@ from typing import Any, Callable, Dict, List
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import (
     NOT_FOUND,
     SEARCH_PATH,
-    TIMED_OUT,
     Result,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError
@@ -51,20 +50,6 @@ def enter_network(descriptor):  # type: (int) -> None
     _call("a private network namespace cannot be entered (setns)", _libc.setns(descriptor, CLONE_NEWNET))
 
 
-def hide_run(act):  # type: (Callable[[], str]) -> str
-    """act() with an empty /run, so that the node's xtables lock is neither made nor taken; as it is where that cannot be."""
-    hidden = (
-        _libc.unshare(CLONE_NEWNS) == 0
-        and _libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) == 0
-        and _libc.mount(b"tmpfs", b"/run", b"tmpfs", MS_NOSUID | MS_NODEV, None) == 0
-    )
-    try:
-        return act()
-    finally:
-        if hidden:
-            _libc.umount2(b"/run", MNT_DETACH)
-
-
 def run_tool(argv, text=""):  # type: (List[str], str) -> Result
     """One of the node's tools with text as its input; it ends with this process."""
     environment = dict(os.environ, LC_ALL="C", LANGUAGE="C", PATH=SEARCH_PATH)
@@ -81,6 +66,20 @@ def run_tool(argv, text=""):  # type: (List[str], str) -> Result
     except OSError as error:
         return NOT_FOUND, "", "%s: %s" % (argv[0], error.strerror)
     return tool.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+
+def run_without_lock(argv):  # type: (List[str]) -> Result
+    """run_tool with an empty /run, so that the node's xtables lock is neither made nor taken; with it where that cannot be."""
+    hidden = (
+        _libc.unshare(CLONE_NEWNS) == 0
+        and _libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) == 0
+        and _libc.mount(b"tmpfs", b"/run", b"tmpfs", MS_NOSUID | MS_NODEV, None) == 0
+    )
+    try:
+        return run_tool(argv)
+    finally:
+        if hidden:
+            _libc.umount2(b"/run", MNT_DETACH)
 
 
 def _in_child(work, parent, send):  # type: (Callable[[], Dict[str, Any]], int, int) -> None

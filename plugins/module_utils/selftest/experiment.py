@@ -25,6 +25,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.selftest.exc
     sender_socket,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.selftest.kernel_parts import (
+    LOAD,
     need,
     obstacles,
     read_parts,
@@ -32,7 +33,6 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.selftest.ker
 
 LINKS = [need("veth"), need("vxlan"), need("af_packet")]
 NO_IPV6 = "/proc/sys/net/ipv6/conf/%s/disable_ipv6"
-LOAD = "set allow_module_load: true to let the kernel load it"
 
 
 def _batch(ip, commands):  # type: (str, Sequence[str]) -> None
@@ -71,7 +71,7 @@ def _try(ip, tools):  # type: (str, List[nat.Tool]) -> Dict[str, Any]
     with receiver_socket(network.RECEIVER_DEVICE) as receiver:
         child.enter_network(here)
         _batch(ip, network.tunnel_commands())
-        used = child.hide_run(lambda: nat.add_rule(tools, child.run_tool))
+        used = nat.add_rule(tools, child.run_tool, child.run_without_lock)
         with sender_socket() as sender:
             open_inner, arrived = exchange(sender, receiver)
     return dict(judgment.judge_all(open_inner, arrived), nat=used)

@@ -19,6 +19,7 @@ Parts = NamedTuple(
 # names: any of them will do. merged: later kernels have no such module, its work is done elsewhere.
 Need = NamedTuple("Need", [("names", Tuple[str, ...]), ("merged", bool)])
 
+LOAD = "to let the kernel load it set allow_module_load: true"
 _OBJECT = re.compile(r"([^/\s]+)\.ko(?:\.\w+)?$")
 
 

@@ -7,13 +7,13 @@ The rule is for packets to the port of the tunnels with NAT and gives them a sou
 that surely rewrites it, also on kernels and tools without fully-random.
 """
 
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Sequence
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.backends import tools
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import Run, Which
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError, one_line
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.selftest.kernel_parts import (
-    Need,
+    LOAD,
     Parts,
     if_it_exists,
     need,
@@ -26,14 +26,14 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.selftest.net
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.xtables import waiting
 
 _CONNTRACK = if_it_exists("nf_conntrack_ipv4")  # until 4.19
-_CHAIN = need("nft_chain_nat", "nft_chain_nat_ipv4")
+_CHAIN = [need("nf_tables"), if_it_exists("nf_tables_ipv4"), need("nft_chain_nat", "nft_chain_nat_ipv4")]
 _TARGET = [need("xt_MASQUERADE", "ipt_MASQUERADE"), need("xt_tcpudp"), _CONNTRACK]
 NEEDS = {
-    "nft": [need("nf_tables"), _CHAIN, need("nft_masq"), if_it_exists("nft_masq_ipv4"), _CONNTRACK],
-    "iptables-nft": [need("nf_tables"), _CHAIN, need("nft_compat"), if_it_exists("nft_counter"), if_it_exists("nft_meta")] + _TARGET,
+    "nft": _CHAIN + [need("nft_masq"), if_it_exists("nft_meta"), if_it_exists("nft_masq_ipv4"), _CONNTRACK],
+    "iptables-nft": _CHAIN + [need("nft_compat"), if_it_exists("nft_counter"), if_it_exists("nft_meta")] + _TARGET,
     "iptables-legacy": [need("ip_tables"), need("iptable_nat")] + _TARGET,
 }
-# No match by meta: that was a module of its own until 4.19.
+# No match by meta as far as the rule goes: that was a module of its own until 4.19. The payload, cmp and immediate expressions never were.
 NFT_RULE = (
     "add table ip selftest;"
     " add chain ip selftest post { type nat hook postrouting priority 100 ; };"
@@ -77,14 +77,15 @@ def why_none(found, parts, may_load):  # type: (Sequence[Tool], Parts, bool) -> 
     if not found:
         return "there is no program to add a NAT rule with: install nftables or iptables"
     reasons = ["%s (%s)" % (tool.name, ", ".join(obstacles(parts, NEEDS[tool.name], may_load))) for tool in found]
-    return "no NAT without loading a module: %s" % "; ".join(reasons)
+    return "NAT cannot be tried: %s%s" % ("; ".join(reasons), "" if may_load else ": " + LOAD)
 
 
-def add_rule(usable_tools, run):  # type: (Sequence[Tool], Run) -> str
+def add_rule(usable_tools, run, run_without_lock):  # type: (Sequence[Tool], Run, Run) -> str
     """Add the rule in the namespace of this process with the first tool that can; its name."""
     failures = []
     for tool in usable_tools:
-        code, out, err = run(tool.argv)
+        # only the legacy program takes the xtables lock, which is the node's
+        code, out, err = (run_without_lock if tool.name == "iptables-legacy" else run)(tool.argv)
         if code == 0:
             return tool.name
         failures.append("%s: %s" % (tool.name, one_line(err or out) or "return code %d" % code))

@@ -2,9 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash
-# What nodes run must compile and import on Python 3.6; ansible-core 2.16 is the last that tests there.
-command -v python3.6 > /dev/null || { echo "no python3.6 on this machine: node code was not compiled there"; exit 77; }
-use core216
+# What nodes run must compile and import on the oldest Python, what the controller runs on the oldest of its own, by the
+# oldest ansible-core (2.15 on 3.9), the last for Python 3.6 (2.16) and the newest (2.21). The sanity step is 2.19 in full.
+matrix_environments
 . "$CI_ROOT/tests/ci/get_pip.sh"
 cd "$CI_TREE" || exit
-ansible-test sanity --local --color no --python 3.6 --test compile --test import
+for leg in core-2.15-py3.9:3.9 core-2.16-py3.11:3.6 core-2.21-py3.13:3.13; do
+  echo "== $leg"
+  (use "matrix/${leg%:*}" && ansible-test sanity --local --color no --python "${leg#*:}" --test compile --test import)
+done

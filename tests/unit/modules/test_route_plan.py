@@ -55,7 +55,8 @@ def test_next_hops_belong_to_their_route():
         ("10.96.0.0/33", "is no network"),
         ("10.96.0.1/12", "host bits"),
         ("$(id)", "is no network"),
-        ("fd00::/64", "is IPv6"),
+        ("fd00::1/64", "host bits"),
+        ("::/0", "default route"),
         ("0.0.0.0/0", "default route"),
         ("", "is no network"),
     ],
@@ -69,3 +70,16 @@ def test_a_single_address_is_a_network_of_one():
     assert route.destination("10.96.0.10") == "10.96.0.10/32"
     single = route.Wanted("10.96.0.10/32", "flannel.1", "present")
     assert route.predict([], single) == ["10.96.0.10 dev flannel.1 scope link"]
+
+
+def test_a_network_of_ipv6_is_asked_for_and_predicted_as_ip_prints_it():
+    asked = []
+
+    def run(argv):
+        asked.append(argv)
+        return 0, "fd00:10:96::/112 dev vxlan-v6.calico metric 1024 pref medium\n", ""
+
+    wanted = route.Wanted(route.destination("fd00:10:96::/112"), "vxlan-v6.calico", "present")
+    assert route.predict([], wanted) == route.read("ip", run, wanted.destination)
+    assert asked == [["ip", "-6", "route", "show", "exact", "fd00:10:96::/112"]]
+    assert route.plan(route.predict([], wanted), wanted) == []

@@ -143,7 +143,7 @@ REFUSED = [
     ("kube_postrouting_detached", {"accept_risk": True}, {"sysctl": STRICT}, "rp_filter=1"),
     ("kube_postrouting_detached", {"accept_risk": True}, {"netfilter": NFT}, "kube-proxy is in nftables mode"),
     ("masquerade_without_random", {"accept_risk": True}, {"netfilter": NFT}, "kube-proxy is in nftables mode"),
-    ("clear_mark", {}, {"vxlan": b.vxlan(b.device(outer="ipv6"))}, "over IPv6"),
+    ("clear_mark", {}, {"vxlan": b.vxlan(b.device(outer="ipv6"))}, "ip6tables were not read"),
     ("clear_mark", {}, {"vxlan": {"unknown": "ip: not found"}}, "ip: not found"),
     ("clear_mark", {}, {"netfilter": b.netfilter(b.saved("snat_of_the_underlay"))}, "would not help on this node"),
     ("service_route", {"service_cidr": CIDR}, {"netfilter": b.netfilter(b.saved("masquerade_all"))}, "would not help on this node"),
