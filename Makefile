@@ -29,10 +29,25 @@ test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
-	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel
 
 test-matrix: venv packages ## Every module under each ansible-core and each Python that nodes have (minutes)
 	@$(RUN) MATRIX_ENVIRONMENTS="$(MATRIX)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix
+
+# Built kernels are kept outside of the checkout where there is a place for it.
+KERNEL_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubenet-vxlan-offload/kernels
+KERNELS := $(VENV)/kernels
+KERNEL_LAB = $(RUN) KERNEL_LAB_KERNELS="$(KERNELS)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/kernel
+
+kernel-lab: venv packages kernels ## The collection under real kernels with each defect and with none, in User Mode Linux (10 to 20 minutes)
+	@$(KERNEL_LAB)
+
+kernel-lab-table: venv packages kernels ## The same, and write docs/kernel-lab.md from it
+	@$(subst KERNEL_LAB_KERNELS,KERNEL_LAB_WRITE=1 KERNEL_LAB_KERNELS,$(KERNEL_LAB))
+
+kernels: packages ## Build the kernels of the kernel lab, or take them from KERNEL_CACHE
+	@lab/packages.sh lab/kernel/packages.txt
+	@KERNEL_CACHE="$(KERNEL_CACHE)" lab/kernel/build.sh $(KERNELS) >/dev/null
 
 matrix-table: venv ## Write the table of the last make test-matrix into the README
 	@$(BIN)/python tests/lab/matrix/table.py $(MATRIX)/results.json README.md

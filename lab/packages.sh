@@ -3,9 +3,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Installs what lab/packages.txt lists and is missing: with apt-get when root, otherwise it prints the one line to run.
+# Installs what a list (lab/packages.txt when none is given) has and is missing here: lab/packages.sh [LIST].
+# With apt-get when root, otherwise it prints the one line to run.
 set -eu
-list=$(dirname "$0")/packages.txt
+list=${1:-$(dirname "$0")/packages.txt}
 command -v dpkg-query >/dev/null || {
   echo "this is no Debian or Ubuntu: install the equivalents of $list by hand" >&2; exit 1; }
 missing=$(sed 's/#.*//' "$list" | while read -r package _; do

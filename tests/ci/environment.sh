@@ -18,6 +18,8 @@ export CI_ROOT CI_WORK CI_LOGS CI_TREE CI_CHECKOUT CI_ENVIRONMENTS
 # Not the user's: a collection installed there would win over the tree. pip's downloads may be shared.
 export PIP_CACHE_DIR=${PIP_CACHE_DIR:-${HOME:-/root}/.cache/pip}
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+# Built kernels may be shared with other checkouts; they are keyed by everything that they are made of.
+export KERNEL_CACHE=${KERNEL_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kubenet-vxlan-offload/kernels}
 pyenv_root=${PYENV_ROOT:-${HOME:-/root}/.pyenv}
 export HOME=$CI_WORK/home
 mkdir -p "$HOME"
