@@ -175,9 +175,9 @@ def _no_kube_chain(facts: Facts) -> str:
     return f"there is no KUBE-POSTROUTING chain on this node: {mode}"
 
 
-def _refuse_detached(facts: Facts, _devices: Devices, _cidr: str) -> str:
+def _refuse_detached(facts: Facts, devices: Devices, _cidr: str) -> str:
     values = (part(facts, "sysctl") or {}).get("values") or {}
-    if str(values.get("net.ipv4.conf.all.rp_filter")) == "1":
+    if family_of(devices[0]) != IPV6 and str(values.get("net.ipv4.conf.all.rp_filter")) == "1":
         return "with net.ipv4.conf.all.rp_filter=1 the node drops the answers of pods: it would not help"
     return "" if _jumps(facts) else _no_kube_chain(facts) or "POSTROUTING has no jump to KUBE-POSTROUTING already"
 
