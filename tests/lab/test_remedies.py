@@ -36,6 +36,7 @@ CASES = tuple(
     )
     for method in methods
 )
+DEVICES = "eth0 vxlan.calico flannel.1 vxlan-v6.calico flannel-v6.1"
 PACKET_COUNTER = re.compile(r"\[\d+:\d+\]")
 
 
@@ -45,7 +46,7 @@ def state_of(lab: Any, node: str) -> dict[str, str]:
     return {
         # Which empty tables exist is not part of what traffic sees; rules and policies are.
         "rules": "\n".join(line for line in PACKET_COUNTER.sub("", rules).splitlines() if line[:1] == "-"),
-        "features": lab.run(node, "sh", "-c", "for d in eth0 vxlan.calico flannel.1 vxlan-v6.calico flannel-v6.1; do ethtool -k $d 2>/dev/null; done; true"),
+        "features": lab.run(node, "sh", "-c", "for d in %s; do ethtool -k $d 2>/dev/null; done; true" % DEVICES),
         "routes": lab.run(node, "ip", "-4", "route", "show", "table", "all") + lab.run(node, "ip", "-6", "route", "show", "table", "main"),
         "files": lab.run(node, "find", "/etc", "/var/lib", "-xdev", "-newermt", "2000-01-01", "-path", "*vxlan-offload*"),
     }

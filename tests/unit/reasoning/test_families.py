@@ -155,7 +155,8 @@ def test_rules_go_into_the_families_that_are_hit(method: str) -> None:
 
 def test_auto_cures_both_families() -> None:
     planned = plan(node(DUAL), "auto")
-    assert (planned["method"], families(planned["actions"]), planned["simulated"]["status"]) == ("clear_mark", ["ipv4", "ipv6"], "mitigated")
+    assert (planned["method"], planned["simulated"]["status"]) == ("clear_mark", "mitigated")
+    assert families(planned["actions"]) == ["ipv4", "ipv6"]
 
 
 def test_the_unit_of_both_families_calls_both_programs() -> None:
