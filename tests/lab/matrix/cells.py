@@ -17,7 +17,8 @@ EVERYTHING, DIAGNOSE_ONLY, FAILS, MISSING = "everything", "diagnose only", "fail
 REFUSAL = re.compile(
     r"ansible-core requires a minimum of Python"
     r"|Ansible requires Python \d\.\d+ or newer on the target"
-    r"|(?:/ansible/module_utils/|File \"<stdin>\", line \d+\n)(?:(?!File )[\s\S])*SyntaxError: (?:future feature annotations is not defined|invalid syntax)"
+    r"|(?:/ansible/module_utils/|File \"<stdin>\", line \d+\n)(?:(?!File )[\s\S])*"
+    r"SyntaxError: (?:future feature annotations is not defined|invalid syntax)"
 )
 # What is ansible-core's own, and differs by release: its bookkeeping. The rest of a result is ours.
 NOT_OURS = ("invocation", "deprecations", "warnings", "exception")
