@@ -56,7 +56,7 @@ CALICO_LAST = Cni("calico", "3.28.2")
 IPV6 = ("ipv6",)
 DUAL = ("ipv4", "ipv6")
 
-SCENARIOS = (
+SCENARIOS: tuple[Scenario, ...] = (
     Scenario("pre_fix_kube_proxy", "kube-proxy 1.18.5 never clears the mark", "broken", "broken"),
     Scenario(
         "fixed_kube_proxy",

@@ -41,9 +41,7 @@ CLUSTER_DNS = (
 )
 KUBERNETES = Service("default/kubernetes:https", ip.KUBERNETES_SERVICE, 443, "tcp", (ip.underlay(ip.BACKEND_NUMBER) + ":6443",))
 
-CLUSTER_DNS_V6 = tuple(
-    Service(one.name, ip.DNS_SERVICE_V6, one.port, one.protocol, ("[%s]:53" % ip.DNS_POD_V6,)) for one in CLUSTER_DNS
-)
+CLUSTER_DNS_V6 = tuple(Service(one.name, ip.DNS_SERVICE_V6, one.port, one.protocol, ("[%s]:53" % ip.DNS_POD_V6,)) for one in CLUSTER_DNS)
 _API_SERVER_V6 = "[%s]:6443" % ip.underlay_v6(ip.BACKEND_NUMBER)
 KUBERNETES_V6 = Service("default/kubernetes:https", ip.KUBERNETES_SERVICE_V6, 443, "tcp", (_API_SERVER_V6,))
 

@@ -20,7 +20,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.conntrack im
 
 VNET_HEADER = struct.Struct("=BBHHHH")  # flags, gso_type, hdr_len, gso_size, csum_start, csum_offset
 NEEDS_CSUM = 1
-IP_HEADERS = {socket.AF_INET: 20, socket.AF_INET6: 40}  # without options and extension headers
+IPV4, IPV6 = int(socket.AF_INET), int(socket.AF_INET6)
+IP_HEADERS = {IPV4: 20, IPV6: 40}  # without options and extension headers
 UDP_HEADER = 8
 VXLAN_HEADERS = 8 + 14  # VXLAN and the inner Ethernet header
 
@@ -48,12 +49,12 @@ def complete(frame: bytes, start: int, offset: int) -> bytes:
 def _family(packet: bytes) -> Optional[int]:
     """Of an IPv4 packet without options, or an IPv6 one; None for anything else."""
     first = packet[0] if packet else 0
-    return socket.AF_INET if first == 0x45 else socket.AF_INET6 if first >> 4 == 6 else None
+    return IPV4 if first == 0x45 else IPV6 if first >> 4 == 6 else None
 
 
 def _addresses(packet: bytes, family: int) -> bytes:
     """Source and destination, one after the other."""
-    return packet[8:40] if family == socket.AF_INET6 else packet[12:20]
+    return packet[8:40] if family == IPV6 else packet[12:20]
 
 
 def _read_flow(packet: bytes) -> Optional[Flow]:
@@ -61,7 +62,7 @@ def _read_flow(packet: bytes) -> Optional[Flow]:
     family = _family(packet)
     if family is None or len(packet) < IP_HEADERS[family] + UDP_HEADER:
         return None
-    protocol = packet[6 if family == socket.AF_INET6 else 9]
+    protocol = packet[6 if family == IPV6 else 9]
     if protocol not in (socket.IPPROTO_TCP, socket.IPPROTO_UDP):
         return None
     both = _addresses(packet, family)
@@ -72,7 +73,7 @@ def _read_flow(packet: bytes) -> Optional[Flow]:
 
 def judge_checksum(packet: bytes) -> str:
     """good, bad or zero: the UDP checksum of an IP packet whose bytes are complete."""
-    family = _family(packet) or socket.AF_INET
+    family = _family(packet) or IPV4
     udp = packet[IP_HEADERS[family] :]
     length, checksum = struct.unpack_from("!2H", udp, 4)
     if checksum == 0:
@@ -83,7 +84,7 @@ def judge_checksum(packet: bytes) -> str:
 
 
 def _payload(inner: bytes, protocol: str) -> bytes:
-    segment = inner[IP_HEADERS[_family(inner) or socket.AF_INET] :]
+    segment = inner[IP_HEADERS[_family(inner) or IPV4] :]
     if protocol == "udp":
         return segment[UDP_HEADER:]
     return segment[(segment[12] >> 4) * 4 :] if len(segment) >= 20 else b""
@@ -102,7 +103,7 @@ def read_packet(captured: bytes, link_header: int) -> Optional[Outer]:
     outer_flow = _read_flow(packet)
     if outer_flow is None or outer_flow.protocol != "udp":
         return None
-    inner = packet[IP_HEADERS[_family(packet) or socket.AF_INET] + UDP_HEADER + VXLAN_HEADERS :]
+    inner = packet[IP_HEADERS[_family(packet) or IPV4] + UDP_HEADER + VXLAN_HEADERS :]
     inner_flow = _read_flow(inner)
     if inner_flow is None:
         return None

@@ -27,7 +27,7 @@ options:
   timeout:
     description: Seconds after which the test is given up, from V(1) to V(60).
     type: float
-    default: 10
+    default: 20
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return the same as without it.
@@ -152,7 +152,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "allow_module_load": {"type": "bool", "default": False},
-            "timeout": {"type": "float", "default": 10},
+            "timeout": {"type": "float", "default": 20},
         },
         supports_check_mode=True,
     )

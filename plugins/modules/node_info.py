@@ -135,6 +135,7 @@ node:
     vxlan:
       description:
         - Every VXLAN device with its attributes, addresses, owner and features.
+        - C(outer) is the address family of the tunnel itself. C(addresses_ipv6) has no link-local addresses.
         - C(routed) is whether an IPv4 route leads over it, in any table; null where that says nothing (a tunnel over IPv6,
           a port of a bridge, a flow-based device without routes). Multipath routes are not seen.
         - C(flow_checksum) is what the routes over a flow-based (C(external)) device ask for with each packet,
@@ -158,17 +159,20 @@ node:
       returned: always
       sample: {source: "ethtool -i, ethtool -k, ip addr show", devices: [{name: eth0, driver: virtio_net, mtu: 1500}]}
     routes:
-      description: The device of the default route, and the way to the well-known Services.
+      description: The device of the default route, that of IPv6 too when a tunnel runs over it, and the way to the well-known Services.
       type: dict
       returned: always
-      sample: {default_device: eth0, lookups: [{destination: 10.96.0.10, device: eth0, source: 10.1.0.11}]}
+      sample: {default_device: eth0, default_device_ipv6: null, lookups: [{destination: 10.96.0.10, device: eth0, source: 10.1.0.11}]}
     netfilter:
-      description: The rules that a packet of the node can reach, by backend and table, as the node's tools print them.
+      description:
+        - The rules that a packet of the node can reach, by address family, backend and table, as the node's tools print them.
+        - Those of IPv6 are read when a tunnel runs over IPv6.
       type: dict
       returned: always
       sample:
         tables:
-          - backend: nft
+          - family: ipv4
+            backend: nft
             table: nat
             state: read
             chains:
@@ -183,12 +187,14 @@ node:
       description: The CNI plugins that are configured.
       type: dict
       returned: always
-      sample: {names: [calico], calico_version: 3.13.3, flannel_version: "", flannel_network: ""}
+      sample: {names: [calico], calico_version: 3.13.3, flannel_version: "", flannel_network: "", flannel_ipv6_network: ""}
     services:
-      description: Addresses of the cluster's DNS and API Services, as the rules show them.
+      description:
+        - Addresses of the cluster's DNS and API Services, as the rules show them.
+        - C(dns) is the one of IPv6 on a node that has no other; C(dns_ipv6) is known when a tunnel runs over IPv6.
       type: dict
       returned: always
-      sample: {dns: 10.96.0.10, kubernetes: 10.96.0.1}
+      sample: {dns: 10.96.0.10, kubernetes: 10.96.0.1, dns_ipv6: null, kubernetes_ipv6: null}
     sysctl:
       description: Kernel settings that change how the failure shows.
       type: dict

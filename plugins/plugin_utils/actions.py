@@ -163,9 +163,7 @@ def build_actions(facts: Facts, method: str, devices: Devices, service_cidr: str
     build = _BUILDERS[method]
     if method not in _PER_FAMILY:
         return build(facts, devices, service_cidr)
-    return [
-        _for_family(action, family) for family, seen, those in _views(facts, devices) for action in build(seen, those, service_cidr)
-    ]
+    return [_for_family(action, family) for family, seen, those in _views(facts, devices) for action in build(seen, those, service_cidr)]
 
 
 def _no_kube_chain(facts: Facts) -> str:
@@ -175,9 +173,9 @@ def _no_kube_chain(facts: Facts) -> str:
     return f"there is no KUBE-POSTROUTING chain on this node: {mode}"
 
 
-def _refuse_detached(facts: Facts, _devices: Devices, _cidr: str) -> str:
+def _refuse_detached(facts: Facts, devices: Devices, _cidr: str) -> str:
     values = (part(facts, "sysctl") or {}).get("values") or {}
-    if str(values.get("net.ipv4.conf.all.rp_filter")) == "1":
+    if family_of(devices[0]) != IPV6 and str(values.get("net.ipv4.conf.all.rp_filter")) == "1":
         return "with net.ipv4.conf.all.rp_filter=1 the node drops the answers of pods: it would not help"
     return "" if _jumps(facts) else _no_kube_chain(facts) or "POSTROUTING has no jump to KUBE-POSTROUTING already"
 
@@ -210,6 +208,10 @@ def _refuse_underlay(facts: Facts, devices: Devices, _cidr: str) -> str:
     return f"the underlay device of {', '.join(unknown)} is not known" if unknown else ""
 
 
+def _never(_facts: Facts, _devices: Devices, _cidr: str) -> str:
+    return ""
+
+
 _REFUSALS: dict[str, Callable[[Facts, Devices, str], str]] = {
     "tx_checksum_off": _refuse_offload,
     "rx_tx_offload_off": _refuse_offload,
@@ -225,7 +227,7 @@ def refusal(facts: Facts, method: str, devices: Devices, service_cidr: str) -> s
     """Why a method cannot be taken on this node, in one line; nothing when it can."""
     if not devices:
         return "no VXLAN device on this node"
-    refuse = _REFUSALS.get(method, lambda _facts, _devices, _cidr: "")
+    refuse = _REFUSALS.get(method, _never)
     if method not in _PER_FAMILY:
         return refuse(facts, devices, service_cidr)
     views = _views(facts, devices)

@@ -123,7 +123,8 @@ def _detached(facts: Facts) -> list[Candidate]:
         if "KUBE-SERVICES" not in leads or "KUBE-POSTROUTING" in leads:
             continue
         args = {
-            "backend": entry.get("backend"), "family": family_of(entry), "table": "nat", "chain": "POSTROUTING", "rule": ["-j", "KUBE-POSTROUTING"],
+            "backend": entry.get("backend"), "family": family_of(entry), "table": "nat", "chain": "POSTROUTING",
+            "rule": ["-j", "KUBE-POSTROUTING"],
             "position": len(chains.get("POSTROUTING") or []) + 1, "state": "present",
         }  # fmt: skip
         owner = "vxlan_offload" if record_of(facts).get("method") == "kube_postrouting_detached" else "unknown"

@@ -45,12 +45,11 @@ def netfilter(transcript: Transcript, proxy_mode: str | None, ipv6: bool = False
     lines = section.lines
     printers = {backend: _printer(lines, backend) for backend in ("nft", "legacy")}
     loaded = "nf_tables" in lines
+    families: tuple[Family, ...] = ("ipv4", "ipv6") if ipv6 else ("ipv4",)
     return {
         "source": SOURCE,
         "printers": printers,
-        "tables": [
-            table for family in ("ipv4", "ipv6") if family == "ipv4" or ipv6 for table in _tables(transcript, family, lines, printers, loaded)
-        ],
+        "tables": [table for family in families for table in _tables(transcript, family, lines, printers, loaded)],
         "nftables": _nftables(transcript, loaded, "nftables" in lines, proxy_mode),
     }
 

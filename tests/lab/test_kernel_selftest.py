@@ -33,6 +33,8 @@ NFT, IPTABLES_NFT, LEGACY = "/usr/sbin/nft", "/usr/sbin/xtables-nft-multi", "/us
 def node():
     """A node as it is when the role looks at it: a VXLAN device on the usual port and a NAT rule of its own."""
     with NetworkNamespace(f"s-self-{os.getpid()}").made() as made:
+        # duplicate address detection would change the listings meanwhile
+        made.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
         made.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "peer0")
         made.run("ip", "addr", "add", "192.0.2.1/24", "dev", "eth0")  # an address of the test, too
         made.run("ip", "link", "set", "eth0", "up")

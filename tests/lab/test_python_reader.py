@@ -118,7 +118,7 @@ def test_both_readers_agree(namespace, backends):
 def test_rules_are_rendered_as_iptables_prints_them(namespace, backend):
     namespace.load(backend, RULES + "-t filter -A OUTPUT")
     node = namespace.reader(gather_subset=["netfilter"])["node"]
-    read = {table["table"]: table for table in node["netfilter"]["tables"] if table["backend"] == backend}
+    read = {table["table"]: table for table in node["netfilter"]["tables"] if (table["family"], table["backend"]) == ("ipv4", backend)}
     for name in ("raw", "mangle", "filter", "nat"):
         printed = namespace.printed(backend, name)
         assert read[name]["state"] == "read"
@@ -137,7 +137,7 @@ def test_reading_creates_no_legacy_table(namespace):
     before = namespace.run("iptables-legacy-save", "-t", "nat")
     tables = namespace.reader(gather_subset=["netfilter"])["node"]["netfilter"]["tables"]
     assert namespace.legacy_tables() == ["nat"]
-    states = {table["table"]: table["state"] for table in tables if table["backend"] == "legacy"}
+    states = {table["table"]: table["state"] for table in tables if (table["family"], table["backend"]) == ("ipv4", "legacy")}
     assert states == {"raw": "absent", "mangle": "absent", "filter": "absent", "nat": "read"}
     after = namespace.run("iptables-legacy-save", "-t", "nat")
     assert without_time(after) == without_time(before)

@@ -36,17 +36,18 @@ CASES = tuple(
     )
     for method in methods
 )
+DEVICES = "eth0 vxlan.calico flannel.1 vxlan-v6.calico flannel-v6.1"
 PACKET_COUNTER = re.compile(r"\[\d+:\d+\]")
 
 
 def state_of(lab: Any, node: str) -> dict[str, str]:
     """Everything a remedy may touch, read by other tools than those that wrote it."""
-    rules = lab.run(node, "sh", "-c", "iptables-nft-save; iptables-legacy-save")
+    rules = lab.run(node, "sh", "-c", "iptables-nft-save; iptables-legacy-save; ip6tables-nft-save; ip6tables-legacy-save")
     return {
         # Which empty tables exist is not part of what traffic sees; rules and policies are.
         "rules": "\n".join(line for line in PACKET_COUNTER.sub("", rules).splitlines() if line[:1] == "-"),
-        "features": lab.run(node, "sh", "-c", "for d in eth0 vxlan.calico flannel.1; do ethtool -k $d 2>/dev/null; done; true"),
-        "routes": lab.run(node, "ip", "-4", "route", "show", "table", "all"),
+        "features": lab.run(node, "sh", "-c", "for d in %s; do ethtool -k $d 2>/dev/null; done; true" % DEVICES),
+        "routes": lab.run(node, "ip", "-4", "route", "show", "table", "all") + lab.run(node, "ip", "-6", "route", "show", "table", "main"),
         "files": lab.run(node, "find", "/etc", "/var/lib", "-xdev", "-newermt", "2000-01-01", "-path", "*vxlan-offload*"),
     }
 
@@ -79,7 +80,7 @@ class Story:
         self.variables = {
             "vxlan_offload_report_dir": str(directory),
             "workaround_accept_risk": True,
-            "workaround_service_cidr": "10.96.0.0/12",
+            "workaround_service_cidr": "10.96.0.0/12,fd00:10:96::/112",
         }
         self.before, self.packets_before = self.states(), self.packets()
         self.check = self.run("apply", "--check")

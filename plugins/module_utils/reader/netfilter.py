@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Parts `netfilter` and `services` of the facts, both backends put together."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import backends
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import Run, which
@@ -11,7 +11,6 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors impor
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader import legacy, nft, walk
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.files import NEEDS_ROOT
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.xtables import Tool
-
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -109,9 +108,7 @@ def read(run, mode, ipv6):  # type: (Run, Optional[str], bool) -> Dict[str, Any]
 
 def services(tables):  # type: (List[Dict[str, Any]]) -> Dict[str, Any]
     """Part `services`: addresses of the well-known Services."""
-    found, found_v6 = [
-        walk.service_addresses([table for table in tables if table["family"] == family]) for family in FAMILIES
-    ]
+    found, found_v6 = [walk.service_addresses([table for table in tables if table["family"] == family]) for family in FAMILIES]
     reasons = [table["reason"] for table in tables if table["state"] == "unknown" and table["table"] == "nat"]
     if reasons and not found and not found_v6:
         return {"unknown": reasons[0]}
@@ -131,7 +128,7 @@ def _dns(found):  # type: (Dict[str, str]) -> Optional[str]
 
 def lookup_addresses(tables):  # type: (List[Dict[str, Any]]) -> List[str]
     """The addresses to ask the routing table for."""
-    addresses = set()
+    addresses = set()  # type: Set[str]
     for family in FAMILIES:
         found = walk.service_addresses([table for table in tables if table["family"] == family])
         addresses.update(found[chain] for chain in walk.WELL_KNOWN if chain in found)

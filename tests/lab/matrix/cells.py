@@ -12,11 +12,13 @@ from typing import Any
 import cases
 
 EVERYTHING, DIAGNOSE_ONLY, FAILS, MISSING = "everything", "diagnose only", "fails", "not on this machine"
-# In the words of ansible-core 2.17 to 2.21, when it meets a Python that is too old for itself. A SyntaxError counts only in its own files.
+# In the words of ansible-core 2.17 to 2.21, when it meets a Python that is too old for itself. A SyntaxError
+# counts only in its own files and in the wrapper that it sends to python's standard input.
 REFUSAL = re.compile(
     r"ansible-core requires a minimum of Python"
     r"|Ansible requires Python \d\.\d+ or newer on the target"
-    r"|/ansible/module_utils/(?:(?!File )[\s\S])*SyntaxError: (?:future feature annotations is not defined|invalid syntax)"
+    r"|(?:/ansible/module_utils/|File \"<stdin>\", line \d+\n)(?:(?!File )[\s\S])*"
+    r"SyntaxError: (?:future feature annotations is not defined|invalid syntax)"
 )
 # What is ansible-core's own, and differs by release: its bookkeeping. The rest of a result is ours.
 NOT_OURS = ("invocation", "deprecations", "warnings", "exception")

@@ -50,6 +50,32 @@ RECORDED = {
         "000000000161076578616d706c650000010001",
         "zero",
     ),
+    "ipv6_port_rewritten_while_the_inner_udp_checksum_is_pending": (
+        "0100000000007c000600c2fe953ab24a5ada64b95f8f86dd6000000000671140fd00001000010000000000000001000afd00001000010000"
+        "0000000000010001e2b812b50067b27d080000000010000066100000000166100000000a86dd6001bf5900211140fd0000100244000a0000"
+        "000000000000fd000010024400010000000000000002dfc000350021fee8124101000001000000000000076578616d706c650000010001",
+        "bad",
+    ),
+    "ipv6_port_rewritten_while_the_inner_tcp_checksum_is_pending": (
+        "0100000000007c001000c2fe953ab24a5ada64b95f8f86dd60000000006e1140fd00001000010000000000000001000afd00001000010000"
+        "0000000000010001831a12b5006e14be080000000010000066100000000166100000000a86dd60055c6600280640fd0000100244000a0000"
+        "000000000000fd000010024400010000000000000002741b0035ae1a9e8f00000000a002fd20fee40000020405a00402080aaab9005d0000"
+        "00000103030a",
+        "bad",
+    ),
+    "ipv6_not_rewritten_while_the_inner_tcp_checksum_is_pending": (
+        "0100000000007c001000c2fe953ab24a2248ee610b1586dd60000000006e1140fd00001000010000000000000001000cfd00001000010000"
+        "0000000000010001ac5812b5006e4a64080000000010000066100000000166100000000c86dd60093a0f00280640fd0000100244000c0000"
+        "000000000000fd000010024400010000000000000002cbca003575d074f100000000a002fd20fee60000020405a00402080aec4e29f80000"
+        "00000103030a",
+        "good",
+    ),
+    "ipv6_udp6zerocsumtx": (
+        "0100000000007c000600c2fe953ab24abad6711f336b86dd6000000000671140fd000010000100000000000000010010fd00001000010000"
+        "0000000000010001167c12b500670000080000000010000066100000000166100000001086dd60006b0a00211140fd000010024400100000"
+        "000000000000fd000010024400010000000000000002f74d00350021feee124101000001000000000000076578616d706c650000010001",
+        "zero",
+    ),
 }
 REWRITTEN = bytes.fromhex(RECORDED["port_rewritten_while_the_inner_udp_checksum_is_pending"][0])
 UNTOUCHED = bytes.fromhex(RECORDED["not_rewritten_while_the_inner_udp_checksum_is_pending"][0])
@@ -68,6 +94,16 @@ def test_flows_and_payload_of_a_recorded_packet():
     assert outer.flow == Flow("udp", "10.1.0.11", 0x4D93, "10.1.0.12", 4789)
     assert outer.inner == Flow("udp", "10.244.1.0", 0x563D, "10.244.2.2", 53)
     assert outer.payload[:2] == b"\x12\x41"
+
+
+def test_flows_and_payload_of_a_recorded_packet_over_ipv6():
+    udp, tcp = (
+        outer_packet.read_packet(bytes.fromhex(RECORDED["ipv6_port_rewritten_while_the_inner_%s_checksum_is_pending" % kind][0]), 14)
+        for kind in ("udp", "tcp")
+    )
+    assert udp.flow == Flow("udp", "fd00:10:1::1:a", 0xE2B8, "fd00:10:1::1:1", 4789)
+    assert udp.inner == Flow("udp", "fd00:10:244:a::", 0xDFC0, "fd00:10:244:1::2", 53)
+    assert (udp.payload[:2], tcp.inner.protocol, tcp.payload) == (b"\x12\x41", "tcp", b"")
 
 
 def test_a_non_zero_checksum_on_a_device_without_checksums_is_bad():

@@ -121,7 +121,7 @@ def test_no_packet_is_explained(find, reason):
     assert evidence["outer_checksum"] == "unknown"
 
 
-@pytest.mark.parametrize("ports", [[4789], [4789, 8472, 4790]])
+@pytest.mark.parametrize("ports", [[4789], [4789, 8472, 4790], list(range(4789, 4809))])
 def test_every_jump_of_the_socket_filter_stays_inside(ports):
     program = packet_capture.filter_program(ports, 0x1240)
     code = packet_capture.assemble(program)
