@@ -264,7 +264,7 @@ def test_another_route_to_the_same_network_is_left_alone(node):
         ({"destination": "10.96.0.0/33"}, "is no network"),
         ({"destination": "10.96.0.0/12;id"}, "is no network"),
         ({"destination": "0.0.0.0/0"}, "default route"),
-        ({"destination": "fd00::/64"}, "is IPv6"),
+        ({"destination": "fd00::1/64"}, "host bits"),
     ],
 )
 def test_service_route_refuses_in_one_line(node, arguments, reason):
