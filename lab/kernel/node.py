@@ -64,8 +64,9 @@ def act(pid: int, actions: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _enter(pid: int) -> None:
-    opened = [(os.open("/proc/%d/ns/%s" % (pid, name), os.O_RDONLY), kind) for name, kind in (("net", ns.CLONE_NEWNET), ("mnt", ns.CLONE_NEWNS))]
-    for descriptor, kind in opened:
+    kinds = (("net", ns.CLONE_NEWNET), ("mnt", ns.CLONE_NEWNS))
+    # All are opened first: after the second one /proc is the node's.
+    for descriptor, kind in [(os.open("/proc/%d/ns/%s" % (pid, name), os.O_RDONLY), kind) for name, kind in kinds]:
         ns.setns(descriptor, kind)
 
 

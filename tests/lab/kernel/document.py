@@ -19,8 +19,9 @@ UDP is three DNS questions from fresh sockets, TCP one connection, in which a lo
 
 - **node to Service** is what the defects break. **NodePort**: asked from outside of the cluster. **pod to Service** is hit too
   where all traffic to Services is masqueraded. **pod to outside** needs the pod's address translated.
-- **verdict** is `status` of the `diagnose` filter on the node's facts with the answer of `kernel_selftest`, without and with the remedy; it was
-  equal to the packets in every row, and so was the simulation. Every remedy was taken back, and the packets of before came back.
+- **verdict** is `status` of the `diagnose` filter on the node's facts with the answer of `kernel_selftest`, without and with the
+  remedy; it was equal to the packets in every row, and so was the simulation.
+- Every remedy was taken back, and the packets of before came back.
 - **side effects** are other ways that worked without the remedy and do not with it, and the VXLAN device's features that it turned off.
 
 | kernel | source | zero_checksum | lco_checksum |

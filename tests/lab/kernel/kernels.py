@@ -21,7 +21,7 @@ class Kernel:
 
     def broken(self, mode: str) -> bool:
         """Whether NAT of the tunnel packet breaks the checksum of a device with this checksum mode."""
-        return "present" == (self.lco_checksum if mode == "udpcsum" else self.zero_checksum)
+        return (self.lco_checksum if mode == "udpcsum" else self.zero_checksum) == "present"
 
 
 EVERY_METHOD = (

@@ -66,16 +66,19 @@ def answers(request: pytest.FixtureRequest, scratch: Path, collections: Path) ->
     """All guests, each pinned to a CPU: a User Mode Linux kernel is one thread, and moving costs it a quarter of its speed."""
     for folder in ("lab", "plugins", "tests"):
         compileall.compile_dir(REPOSITORY / folder, quiet=1)  # a guest cannot write what it compiles
-    cpus = iter(sorted(os.sched_getaffinity(0)))
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), initializer=lambda: os.sched_setaffinity(0, {next(cpus)})) as pool:
-        yield {(job.kernel, job.work): pool.submit(_boot, job, scratch, collections) for job in JOBS if _asked_for(job, request.session.items)}
+    cpus = sorted(os.sched_getaffinity(0))
+    free = iter(cpus)
+    wanted = [job for job in JOBS if _asked_for(job, request.session.items)]
+    with ThreadPoolExecutor(len(cpus), initializer=lambda: os.sched_setaffinity(0, {next(free)})) as pool:
+        yield {(job.kernel, job.work): pool.submit(_boot, job, scratch, collections) for job in wanted}
 
 
 def _asked_for(job: Job, items: Sequence[pytest.Item]) -> bool:
     """Whether one of the selected tests needs this guest."""
     names = {item.name for item in items}
-    tests = {"collection": ["test_the_collection_on"], "table": ["test_each_cell_of_the_table_on"]}[job.work]
-    return bool(names & {"%s[%s]" % (test, job.kernel) for test in tests}) or (job.work == "table" and "test_the_table_is_as_committed" in names)
+    if job.work == "collection":
+        return "test_the_collection_on[%s]" % job.kernel in names
+    return bool(names & {"test_each_cell_of_the_table_on[%s]" % job.kernel, "test_the_table_is_as_committed"})
 
 
 def _boot(job: Job, scratch: Path, collections: Path) -> guest.Result:
