@@ -10,7 +10,13 @@ from typing import Any
 
 import kernels
 
-HEAD = """<!-- Written by `make kernel-lab-table`, compared by CI. Do not edit. -->
+HEAD = """<!--
+Copyright (c) 2026 the kubenet.vxlan_offload authors
+GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+SPDX-License-Identifier: GPL-3.0-or-later
+Written by `make kernel-lab-table`, compared by CI.
+-->
+
 # What was measured on kernels with and without the defects
 
 User Mode Linux, built from Debian's kernel source by `lab/kernel/build.sh`; `make kernel-lab` builds, boots and measures. Each row is

@@ -40,10 +40,12 @@ def test_the_verdict_is_what_packets_say(lab: Any, tmp_path: Path) -> None:
 
 
 def test_auto_cures_it(lab: Any, tmp_path: Path) -> None:
-    broken = [name for name, found in packets(lab).items() if found != OK]
-    assert broken
+    # One backend: a playbook run takes a guest most of a minute for each node.
+    broken = [name for name, found in packets(lab).items() if found != OK and name.endswith("_nft")]
+    assert len(broken) > 1
     run = lab.playbook(
         "kubenet.vxlan_offload.apply", "--limit", ",".join(broken), variables={"vxlan_offload_report_dir": str(tmp_path)}
     )
     assert run.returncode == 0, run.output
-    assert packets(lab) == dict.fromkeys(lab.nodes, OK)
+    after = packets(lab)
+    assert {name: after[name] for name in broken} == dict.fromkeys(broken, OK)
