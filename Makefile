@@ -14,7 +14,7 @@ export ANSIBLE_PIPELINING := True
 export ANSIBLE_NOCOWS := 1
 export PYTHONPATH := $(TREE)
 
-.PHONY: help demo test test-lab test-matrix matrix-table diagnose bench venv packages clean
+.PHONY: help demo test test-lab test-matrix matrix-table kernel-lab kernel-lab-table kernels diagnose bench venv packages clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,10 +39,10 @@ KERNEL_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubenet-vxlan-offload/ker
 KERNELS := $(VENV)/kernels
 KERNEL_LAB = $(RUN) KERNEL_LAB_KERNELS="$(KERNELS)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/kernel
 
-kernel-lab: venv packages kernels ## The collection under real kernels with each defect and with none, in User Mode Linux (10 to 20 minutes)
+kernel-lab: venv packages kernels $(VENV)/.reader ## The collection under real kernels with each defect and with none, in User Mode Linux (Debian 12; 12 to 20 minutes)
 	@$(KERNEL_LAB)
 
-kernel-lab-table: venv packages kernels ## The same, and write docs/kernel-lab.md from it
+kernel-lab-table: venv packages kernels $(VENV)/.reader ## The same, and write docs/kernel-lab.md from it
 	@$(subst KERNEL_LAB_KERNELS,KERNEL_LAB_WRITE=1 KERNEL_LAB_KERNELS,$(KERNEL_LAB))
 
 kernels: packages ## Build the kernels of the kernel lab, or take them from KERNEL_CACHE

@@ -17,12 +17,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from ..errors import LabError
 
 INIT = Path(__file__).with_name("init.sh")
-MEMORY = "1200M"
+MEMORY_MIB = 1200
 _PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl  # looked up here: not between fork and exec
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,11 @@ def run(kernel: Path, command: Sequence[str], folder: Path, environment: Mapping
 
 def _boot(kernel: Path, folder: Path, timeout: float) -> None:
     arguments = [
-        str(kernel.resolve()), "mem=" + MEMORY, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "panic=-1",
+        str(kernel.resolve()), "mem=%dM" % MEMORY_MIB, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "panic=-1",
         "con0=null,fd:1", "con=null", "ssl=null", "init=%s" % INIT, "GUEST_OUT=%s" % folder.resolve(),
     ]  # fmt: skip
     # The guest's memory is a file, best in memory; the path of its management socket has to be short.
-    with tempfile.TemporaryDirectory(prefix="uml-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as place:
+    with tempfile.TemporaryDirectory(prefix="uml-", dir=_place_in_memory()) as place:
         _wait(arguments, {"PATH": os.environ.get("PATH", ""), "HOME": place, "TMPDIR": place}, folder / "console", timeout)
 
 
@@ -78,4 +80,14 @@ def _wait(arguments: Sequence[str], environment: Mapping[str, str], output: Path
 
 
 def _end_with_the_caller() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _place_in_memory() -> Optional[str]:
+    """/dev/shm where a guest fits into it: a container's is often small, or refuses to execute."""
+    try:
+        found = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    fits = found.f_bavail * found.f_frsize > MEMORY_MIB * 2**20 * 1.1 and not found.f_flag & os.ST_NOEXEC
+    return "/dev/shm" if fits and os.access("/dev/shm", os.W_OK) else None

@@ -4,3 +4,4 @@
 # shellcheck shell=bash
 # The distribution's packages of lab/packages.txt, by apt-get where something is missing.
 "$CI_ROOT/lab/packages.sh"
+"$CI_ROOT/lab/packages.sh" "$CI_ROOT/lab/kernel/packages.txt"
