@@ -25,6 +25,7 @@ ARGUMENTS: dict[str, Any] = {
     },
     "changelog": {"type": "bool", "default": False},
     "kernel_selftest": {"type": "str", "choices": list(selftest.MODES), "default": "never"},
+    "selftest": {"type": "dict"},
     "transcript": {"type": "path"},
 }
 HEADER = "vxlan-offload-probe "
@@ -59,6 +60,8 @@ class ActionModule(ActionBase):
 
     def _with_selftest(self, node: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         """In the same task: a second one would cost every host its time, also where nothing is to be tried."""
+        if options["selftest"]:
+            return selftest.added(node, selftest.answer(options["selftest"]))
         if options["transcript"] or not selftest.wanted(node, options["kernel_selftest"]):
             return selftest.added(node, None)
         try:
@@ -76,7 +79,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}; it is looked for on the controller") from None
 
     def _python(self, options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        arguments = {key: value for key, value in options.items() if key not in ("transcript", "kernel_selftest")}
+        arguments = {key: value for key, value in options.items() if key not in ("transcript", "kernel_selftest", "selftest")}
         answer: dict[str, Any] = self._execute_module(
             module_name="kubenet.vxlan_offload.node_info",
             module_args=arguments,

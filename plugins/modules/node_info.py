@@ -43,6 +43,12 @@ options:
     type: str
     choices: [never, auto, always]
     default: never
+  selftest:
+    description:
+      - An answer that M(kubenet.vxlan_offload.kernel_selftest) has given on the same kernel before, as in C(node.kernel.selftest) of an
+        earlier reading. It is taken over and the test is not run again, whatever O(kernel_selftest) says.
+      - So a reading before and one after a change are judged on the same evidence. It can also be added to a O(transcript).
+    type: dict
   transcript:
     description:
       - A file on the controller with what the probe printed on a node, C(sudo sh < probe.sh > node.txt).
@@ -91,6 +97,11 @@ EXAMPLES = r"""
 - name: Try the running kernel when its name and number do not tell
   kubenet.vxlan_offload.node_info:
     kernel_selftest: auto
+  become: true
+
+- name: Read again on the evidence of the first reading
+  kubenet.vxlan_offload.node_info:
+    selftest: "{{ collected.node.kernel.selftest | default(omit, true) }}"
   become: true
 
 - name: The second collector, with the libraries on the node
@@ -274,6 +285,7 @@ def main():
             },
             "changelog": {"type": "bool", "default": False},
             "kernel_selftest": {"type": "str", "choices": ["never", "auto", "always"], "default": "never"},
+            "selftest": {"type": "dict"},
             "transcript": {"type": "path"},
         },
         supports_check_mode=True,

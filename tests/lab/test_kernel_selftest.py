@@ -294,6 +294,7 @@ PLAY = """
     - kubenet.vxlan_offload.node_info:
         reader: "{{ reader | default('shell') }}"
         kernel_selftest: "{{ mode }}"
+        selftest: "{{ before | default(omit) }}"
         transcript: "{{ transcript | default(omit) }}"
 """
 
@@ -324,6 +325,15 @@ def test_always_and_never(lab, reader, tmp_path):
     assert (seen["zero_checksum"] in ANSWERS, seen["lco_checksum"] in ANSWERS, seen["reason"]) == (True, True, "")
     with unknown_release():
         assert facts(lab, "never", tmp_path, reader=reader)["kernel"]["selftest"] is None
+
+
+@pytest.mark.parametrize("mode", ["never", "always"])
+def test_an_answer_of_before_is_taken_over(lab, mode, tmp_path):
+    """One that this kernel would not give shows that nothing is tried again."""
+    before = {"zero_checksum": "present", "lco_checksum": "absent", "reason": "", "source": "kernel_selftest"}
+    assert facts(lab, mode, tmp_path, before=before)["kernel"]["selftest"] == before
+    nonsense = facts(lab, mode, tmp_path, before={"zero_checksum": "yes"})["kernel"]["selftest"]
+    assert (nonsense["zero_checksum"], nonsense["lco_checksum"]) == ("unknown", "unknown")
 
 
 def test_a_transcript_is_never_tried(lab, tmp_path):
