@@ -32,7 +32,7 @@ test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel
 
 test-matrix: venv packages ## Every module under each ansible-core and each Python that nodes have (minutes)
-	@$(RUN) MATRIX_ENVIRONMENTS="$(MATRIX)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix
+	@$(RUN) PYENV_ROOT="$${PYENV_ROOT:-$$HOME/.pyenv}" MATRIX_ENVIRONMENTS="$(MATRIX)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix
 
 # Built kernels are kept outside of the checkout where there is a place for it.
 KERNEL_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubenet-vxlan-offload/kernels

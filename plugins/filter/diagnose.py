@@ -20,9 +20,9 @@ author: the kubenet.vxlan_offload authors
 description:
   - Judges the four conditions of each VXLAN device on the facts of one node. It walks the netfilter rules with the packet before
     and after encapsulation, three-valued, and trusts no version number and no single rule text.
-  - A device over which no route leads carries nothing now. When another device has the routes it is V(unaffected), left behind by an
-    earlier CNI. When it is the only one it is V(exposed) with TCP and UDP V(ok), because a route may come with the next node
-    (Calico's cross-subnet mode, a node that has no peers yet); a remedy may be applied before.
+  - A device over which no route leads carries nothing now. It is V(unaffected), left behind by an earlier CNI, when its CNI is not
+    configured on the node and the routes lead over a device of one that is. Otherwise it is V(exposed) with TCP and UDP V(ok), because
+    a route may come with the next node (Calico's cross-subnet mode, a node that has no peers yet); a remedy may be applied before.
   - A flow-based (C(external)) device has an outer checksum or not packet by packet. Where routes with C(encap ip) ask for it, it is
     read there, and Cilium is known to ask for none; with Calico's eBPF mode, Open vSwitch and OVN it cannot be read, and
     the device is V(exposed) when one of the two kernel defects is present. Packets tell, see M(kubenet.vxlan_offload.service_probe).

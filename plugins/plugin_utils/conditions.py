@@ -55,12 +55,12 @@ def vxlan_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
     """A device carries traffic to other nodes.
 
     Without a route over it none does now. That is no reason to call a node safe: in cross-subnet mode the first node
-    in another subnet brings a route. It is one when another device has the routes: this one was left behind by an earlier CNI.
+    in another subnet brings a route. It is one when an earlier CNI surely left the device behind.
     """
     name = str(device.get("name"))
     if device.get("routed") is False:
         carrying = sorted(str(one.get("name")) for one in vxlan_devices(facts) if one.get("routed"))
-        if carrying:
+        if _left_over(facts, device):
             return condition("no", f"no route leads over {name}; those to other nodes lead over {', '.join(carrying)}", "ip -4 route show")
         text = (
             f"no route leads over {name} now: cross-subnet mode with all nodes in one subnet, a node that has no peers yet, "
@@ -72,6 +72,13 @@ def vxlan_condition(facts: Facts, device: Mapping[str, Any]) -> Condition:
         f"over {device.get('underlay') or 'the default route'}"
     )
     return condition("yes", text, source_of(facts, "vxlan"))
+
+
+def _left_over(facts: Facts, device: Mapping[str, Any]) -> bool:
+    """Its CNI is not configured here, and the routes lead over a device of one that is. A device of nobody known may be anybody's."""
+    configured = (part(facts, "cni") or {}).get("names") or []
+    carried = any(one.get("routed") and one.get("owner") in configured for one in vxlan_devices(facts))
+    return carried and device.get("owner") not in (None, "other", *configured)
 
 
 def checksum_mode(device: Mapping[str, Any]) -> str:

@@ -350,7 +350,9 @@ _FROZEN = (
         vendor="TencentOS 4.14",
         release=r"^4\.14\.105-\d+(?:-|\.).*",
         affected="==4.14.105",
+        built_later=True,
         source="Tencent/TencentOS-kernel, all 56 public references of 4.14.105",
+        hint="Tencent keeps the number 4.14.105 and merges patches below it",
     ),
     VendorRow(
         vendor="TencentOS 5.4",
@@ -498,6 +500,14 @@ _FOLLOWERS = (
         release=r"^\d+\.\d+\.\d+-v(?:6|7|7l|8)\+?$|-rpi\d?-v",
         upstream=True,
         source="raspberrypi/linux merges stable releases (agherzan/meta-raspberrypi#601)",
+    ),
+    VendorRow(
+        vendor="CIP 4.4",
+        release=r"^4\.4\.\d+-cip\d+$",
+        upstream=True,
+        picks=True,
+        source="CIP maintains 4.4 after upstream's last release, 4.4.302",
+        hint="CIP may have added the fix, which upstream 4.4 never got",
     ),
     VendorRow(
         vendor="Clear Linux, XanMod, Liquorix, CIP",

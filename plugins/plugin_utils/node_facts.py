@@ -17,7 +17,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal im
 Facts = Mapping[str, Any]
 RANDOM_FULLY_PRINTED_SINCE = (1, 6, 2)
 DEFAULT_BIT = 0x4000
-_WIDEST_BLOCK = 24
+# The widest block that one node gets for its pods, by the version of IP.
+_WIDEST_BLOCK = {4: 24, 6: 64}
 
 
 def part(facts: Facts, name: str) -> Optional[Mapping[str, Any]]:
@@ -135,6 +136,6 @@ def pod_network(facts: Facts) -> Optional[Network]:
                 rule = parse_rule(text)
                 wanted = network(next((o.value for o in rule.options("-s") if o.negated), ""))
                 # A longer prefix is this node's own block (kube-proxy's NodeCIDR mode).
-                if rule.target == "KUBE-MARK-MASQ" and wanted is not None and wanted.prefixlen < _WIDEST_BLOCK:
+                if rule.target == "KUBE-MARK-MASQ" and wanted is not None and wanted.prefixlen < _WIDEST_BLOCK[wanted.version]:
                     return wanted
     return None

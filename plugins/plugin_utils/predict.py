@@ -67,7 +67,7 @@ def predict(planned: Mapping[str, Any]) -> dict[str, Any]:
     mitigations = _mitigations(conditions, rewrite, plugin)
     status = _status(conditions, bool(mitigations))
     return {
-        **_verdict(status, conditions, mitigations, rewrite),
+        **_verdict(plan, status, conditions, mitigations, rewrite),
         "conditions": {name: condition._asdict() for name, condition in conditions.items()},
         "mitigations": mitigations,
         "missing": _missing(plan, plugin),
@@ -77,17 +77,16 @@ def predict(planned: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _verdict(
-    status: str, conditions: Mapping[str, Condition], mitigations: list[dict[str, str]], rewrite: Rewrite
+    plan: Mapping[str, Any], status: str, conditions: Mapping[str, Condition], mitigations: list[dict[str, str]], rewrite: Rewrite
 ) -> dict[str, Any]:
     tcp, udp = _protocols(status)
-    defect = conditions["kernel_defect"]
     return {
         "status": status,
         "tcp": tcp,
         "udp": udp,
         "summary": _summary(status, conditions, mitigations),
         "action": _action(status, rewrite),
-        "defects": [defect.evidence.partition(":")[0]] if defect.holds == "yes" else [],
+        "defects": _defects(plan) if conditions["kernel_defect"].holds == "yes" else [],
         "upgrade": list(rewrite.upgrade),
     }
 
@@ -134,14 +133,20 @@ def _kernel_defect(plan: Mapping[str, Any]) -> Condition:
         return Condition("unknown", "no kernel was given", "kernel")
     judged = kernels.kernel_status(plan["kernel"])
     source = str(plan["kernel"].get("source") or "uname -r")
-    if judged["lco_checksum"] == "affected":
-        # Calico and flannel leave the outer checksum to the kernel, which fills it since the same release.
-        return Condition("yes", f"lco_checksum: {judged['lco_reason']}", source)
+    status = {"lco_checksum": judged["lco_checksum"], "zero_checksum": judged["zero_checksum"]}
+    reasons = {"lco_checksum": judged["lco_reason"], "zero_checksum": judged["reason"]}
+    defects = _defects(plan)
+    answers = {status[defect] for defect in defects}
+    holds = {"affected": "yes", "fixed": "no"}.get(answers.pop(), "unknown") if len(answers) == 1 else "unknown"
+    return Condition(holds, "; ".join(f"{defect}: {reasons[defect]}" for defect in defects), source)
+
+
+def _defects(plan: Mapping[str, Any]) -> list[str]:
+    """The defects that can matter: Calico and flannel leave the outer checksum to the kernel, which fills it since LCO_SINCE."""
     base = kernels.upstream_version(str(plan["kernel"].get("release")))
-    if judged["lco_checksum"] == "fixed" and base is not None and base >= version(LCO_SINCE):
-        return Condition("no", f"lco_checksum: {judged['lco_reason']}", source)
-    holds = {"affected": "yes", "fixed": "no"}.get(judged["zero_checksum"], "unknown")
-    return Condition(holds, f"zero_checksum: {judged['reason']}", source)
+    if base is None:
+        return ["lco_checksum", "zero_checksum"]
+    return ["lco_checksum" if base >= version(LCO_SINCE) else "zero_checksum"]
 
 
 def _offload(plan: Mapping[str, Any], plugin: str) -> Condition:

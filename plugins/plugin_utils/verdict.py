@@ -25,6 +25,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.conditions i
     vxlan_condition,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.families import device_in, family_of, in_family
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernels import kernel_status
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.mitigations import (
     Mitigation,
     offload_mitigation,
@@ -204,11 +205,12 @@ def judge(facts: Facts) -> Diagnosis:
     unneeded = _unneeded(facts, devices)
     missing = missing_facts(facts)
     hit = [one for one, found in zip(vxlan_devices(facts), devices) if found["conditions"]["kernel_defect"]["holds"] in ("yes", "maybe")]
+    kernel = dict(kernel_status(part(facts, "kernel") or {})) if hit else {}
     return {
         "status": worst["status"], "tcp": _worst_protocol(devices, "tcp"), "udp": _worst_protocol(devices, "udp"),
         "summary": summary_text(worst["status"], worst["name"], worst["conditions"], worst["mitigations"], worst["udp"]),
         "action": action_text(worst["status"], worst["conditions"], unneeded, missing),
-        "defects": sorted({defect for device in hit for defect in defects_for(device)}),
+        "defects": sorted({defect for device in hit for defect in defects_for(device) if kernel.get(defect) == "affected"}),
         "conditions": worst["conditions"], "devices": devices, "mitigations": unique, "unneeded": unneeded,
         "missing": missing, "remedies": [], "lookalikes": lookalikes(facts),
         "upgrade": upgrade_texts(in_family(facts, family), worst["status"], worst["clients"]),

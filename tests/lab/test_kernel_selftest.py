@@ -113,12 +113,13 @@ def test_each_tool_gives_the_same_answer_and_leaves_the_node_as_it_was(node, hid
 
 
 def test_the_packets_are_what_they_must_be(node):
-    result = node.module("kernel_selftest")
+    limit = 30
+    result = node.module("kernel_selftest", timeout=limit)
     assert [one["checksum"] for one in result["devices"]] == ["noudpcsum", "udpcsum"]
     assert [one["without_nat"]["outer_checksum"] for one in result["devices"]] == ["zero", "good"]
     assert all(20000 <= one["with_nat"]["source_port"] <= 20100 for one in result["devices"])
     assert result["kernel"] == os.uname().release
-    assert 0 < result["duration"] < 10
+    assert 0 < result["duration"] < limit
 
 
 def test_check_mode_gives_the_same_answer(node):
@@ -198,7 +199,7 @@ def hanging(tmp_path):
 
 
 def wait_for(what, condition):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end, what
         time.sleep(0.02)
@@ -241,18 +242,10 @@ def test_killed_it_leaves_nothing(hanging, how):
 
 
 def test_after_its_time_it_gives_up_and_leaves_nothing(node, hanging):
+    """The time is long enough for ip to be started on a machine that is busy with something else."""
     before, told = hanging
-    assert unknown(node.module("kernel_selftest", before=before, timeout=1)) == "the test took more than 1 s"
+    assert unknown(node.module("kernel_selftest", before=before, timeout=5)) == "the test took more than 5 s"
     assert_nothing_is_left(told)
-
-
-def interpreters():
-    """What nodes have: the Pythons of this machine, at least the one that runs the tests."""
-    found = [sys.executable]
-    for minor in ("6", "13"):
-        builds = sorted(str(path) for path in Path("/root/.pyenv/versions").glob(f"3.{minor}.*/bin/python"))
-        found += [path for path in [*builds, shutil.which(f"python3.{minor}")] if path][:1]
-    return found
 
 
 DIRECT = """
@@ -262,9 +255,9 @@ print(json.dumps(selftest(False, 10)))
 """
 
 
-@pytest.mark.parametrize("python", interpreters())
-def test_every_python_of_a_node_sees_the_same(node, python):
-    assert known(json.loads(node.run(python, "-c", DIRECT))) == known(node.module("kernel_selftest"))
+def test_without_the_module_around_it_the_answer_is_the_same(node):
+    """The other Pythons of nodes: tests/lab/matrix."""
+    assert known(json.loads(node.run(sys.executable, "-c", DIRECT))) == known(node.module("kernel_selftest"))
 
 
 # In node_info and the role

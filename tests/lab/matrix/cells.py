@@ -11,7 +11,7 @@ from typing import Any
 
 import cases
 
-EVERYTHING, DIAGNOSE_ONLY, FAILS, MISSING = "everything", "diagnose only", "fails", "not on this machine"
+EVERYTHING, DIAGNOSE_ONLY, FAILS = "everything", "diagnose only", "fails"
 # In the words of ansible-core 2.17 to 2.21, when it meets a Python that is too old for itself. A SyntaxError
 # counts only in its own files and in the wrapper that it sends to python's standard input.
 REFUSAL = re.compile(
@@ -63,16 +63,21 @@ def _unequal(name: str, mine: str, theirs: str) -> str:
     return "%s: ...%s... is ...%s... elsewhere" % (name, mine[max(0, place - 80) : place + 80], theirs[max(0, place - 80) : place + 80])
 
 
-def problems(seen: Results, reference: Results) -> list[str]:
-    """What is not as it must be in a cell where everything runs; empty when all is well."""
+def _task_problems(names: list[str], seen: Results, reference: Results) -> list[str]:
     found = []
-    for name in [cases.FACTS % reader for reader in cases.READERS] + cases.step_names():
+    for name in names:
         if name not in seen:
             found.append(name + " did not run")
         elif seen[name]["status"] != "ok":
             found.append("%s %s: %s" % (name, seen[name]["status"], json.dumps(seen[name]["result"])[:2000]))
         elif canonical(seen[name]["result"]) != canonical(reference[name]["result"]) and not name.startswith("node_info"):
             found.append(_unequal(name, canonical(seen[name]["result"]), canonical(reference[name]["result"])))
+    return found
+
+
+def problems(seen: Results, reference: Results) -> list[str]:
+    """What is not as it must be in a cell where everything runs; empty when all is well."""
+    found = _task_problems([cases.FACTS % reader for reader in cases.READERS] + cases.step_names(), seen, reference)
     return found or _facts_problems(seen, reference) + _law_problems(seen)
 
 
@@ -102,6 +107,11 @@ def _law_problems(seen: Results) -> list[str]:
     return found
 
 
+def controller_problems(seen: Results, reference: Results) -> list[str]:
+    """The same of what runs on the controller: each filter, and the report."""
+    return _task_problems([cases.FILTERS, cases.REPORT], seen, reference)
+
+
 def diagnoses(seen: Results, reference: Results) -> bool:
     """The reader that needs no Python works as everywhere else."""
     name = cases.FACTS % "shell"
@@ -116,3 +126,14 @@ def word(seen: Results, reference: Results) -> str:
     if diagnoses(seen, reference) and all(name in seen and refused(seen[name]) for name in first):
         return DIAGNOSE_ONLY
     return FAILS
+
+
+def words(results: dict[str, Results], expected: dict[str, Results], python: str) -> dict[str, str]:
+    """{python: word} of a controller's run; `expected` is the reference run, compared with that Python's cell of it.
+
+    The filters and the report run once, on the last of the nodes (cases.plays); when they fail no cell is well.
+    """
+    last = list(results)[-1]
+    if controller_problems(results[last], expected[last]):
+        return dict.fromkeys(results, FAILS)
+    return {version: word(seen, expected[python]) for version, seen in results.items()}

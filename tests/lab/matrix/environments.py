@@ -23,12 +23,20 @@ NODE_REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements-node.txt
 QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore", "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+def _runs(python: str) -> bool:
+    """A shim of pyenv may answer for a Python that it then refuses to start; a virtual environment may have lost its own."""
+    try:
+        return subprocess.run([python, "-c", "import ssl, venv"], check=False, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
 def interpreter(version: str) -> Optional[str]:
-    """A Python that really runs: a shim of pyenv may answer for one that it then refuses to start."""
+    """A Python that really runs: of PATH, else of pyenv."""
     root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     found = sorted(glob.glob("%s/versions/%s.*/bin/python" % (root, version)))
     for path in (shutil.which("python" + version), *found):
-        if path and subprocess.run([path, "-c", "import ssl, venv"], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+        if path and _runs(path):
             return path
     return None
 
@@ -46,11 +54,11 @@ def _make(home: Path, version: str, *steps: list[str]) -> str:
     # Without the paths: a second checkout with the same pins uses the same environments.
     pins = [word for step in steps for word in step if not os.path.isabs(word)]
     stamp, wanted = home / ".stamp", repr((pins, NODE_REQUIREMENTS.read_text(encoding="utf-8")))
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and _runs(str(home / "bin" / "python")):
         return ""
     base = interpreter(version)
     if base is None:
-        return "no Python %s on this machine: install it with pyenv" % version
+        return "no Python %s on this machine (neither on PATH nor in pyenv): install it with pyenv" % version
     for command in ([base, "-m", "venv", "--clear", str(home)], *([str(home / "bin" / "pip"), "install", "-q", *step] for step in steps)):
         done = subprocess.run(
             command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **QUIET}

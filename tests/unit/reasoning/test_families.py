@@ -16,6 +16,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue im
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.families import FAMILIES, in_family
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import Mark
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import pod_network
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Packet, networks
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import plan
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule
@@ -236,3 +237,19 @@ def test_a_rule_of_ip6tables_rewrites_the_outer_packet(text: str, rewrites: Opti
     base = BaseChain("nft", "nat", "POSTROUTING", {"POSTROUTING": [(text, parse_rule(text))]})
     answers = {end.nat.rewrites if end.nat else False for end in walk_base(base, packet, 0x4000, {Mark(0): ()})}
     assert (next(iter(answers)) if len(answers) == 1 else None) is rewrites
+
+
+@pytest.mark.parametrize(
+    ("text", "learned"),
+    [
+        ("10.244.0.0/16", True),
+        ("10.244.3.0/24", False),  # the block of one node
+        ("fd00:10:244::/56", True),
+        ("fd00:10:244::/48", True),
+        ("fd00:10:244:3::/64", False),
+    ],
+)
+def test_the_pod_network_is_learned_from_rules_of_either_family(text: str, learned: bool) -> None:
+    rule = f"! -s {text} -p udp -m udp --dport 53 -j KUBE-MARK-MASQ"
+    facts = {"netfilter": {"tables": [{"table": "nat", "state": "read", "chains": {"KUBE-SVC-TCOU7JCQXEZGVUNU": [rule]}}]}}
+    assert str(pod_network(facts)) == (text if learned else "None")

@@ -18,6 +18,7 @@ LOST = ("affected", "broken", "broken")
 FINE = ("unaffected", "ok", "ok")
 AT_RISK = ("exposed", "at_risk", "at_risk")
 IDLE = ("exposed", "ok", "ok")
+FLANNEL = {**b.facts()["cni"], "names": ["flannel"]}
 OLD_KERNEL = b.kernel("5.6.0", "#1 SMP")  # has both defects
 
 
@@ -44,8 +45,38 @@ def answer(*devices: dict[str, Any], rules: str = "kube_1_17_before_fix", **part
         (
             "left over beside a device that writes no checksum",
             [b.device(routed=False), b.device("flannel.1", routed=True, checksum="noudpcsum")],
-            {},
+            {"cni": FLANNEL},
             FINE,
+        ),
+        (
+            "idle device of the configured CNI beside one of somebody else",
+            [b.device(routed=False), b.device("vxlan0", owner="other", routed=True, checksum="noudpcsum")],
+            {},
+            IDLE,
+        ),
+        (
+            "idle device of the configured CNI beside one of another CNI",
+            [b.device(routed=False), b.device("flannel.1", routed=True, checksum="noudpcsum")],
+            {},
+            IDLE,
+        ),
+        (
+            "idle device of nobody known",
+            [b.device("vxlan0", owner="other", routed=False), b.device(routed=True, checksum="noudpcsum")],
+            {},
+            IDLE,
+        ),
+        (
+            "idle beside the device of a CNI that is not configured either",
+            [b.device("flannel.1", routed=False), b.device("cilium_vxlan", owner="cilium", routed=True, checksum="noudpcsum")],
+            {},
+            IDLE,
+        ),
+        (
+            "the configured CNI is not known",
+            [b.device(routed=False), b.device("flannel.1", routed=True, checksum="noudpcsum")],
+            {"cni": {"unknown": "needs root: run with become"}},
+            IDLE,
         ),
         ("neither of two has routes", [b.device(routed=False), b.device("flannel.1", routed=False)], {}, IDLE),
         ("nothing routed, and safe anyway", [b.device(routed=False, checksum="noudpcsum")], {}, FINE),
@@ -84,7 +115,15 @@ def test_a_node_whose_device_has_no_routes_is_told_what_will_happen() -> None:
 def test_hidden_flows_are_named_as_the_doubt() -> None:
     found = diagnose(b.facts("kube_1_17_before_fix", vxlan=b.vxlan(flows(None))))
     assert "decided for each flow" in found["summary"]
-    assert found["defects"] == ["lco_checksum", "zero_checksum"]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "expected"),
+    [(b.kernel(), ["lco_checksum"]), (OLD_KERNEL, ["lco_checksum", "zero_checksum"])],
+)
+def test_the_defects_are_those_that_the_kernel_has(kernel: dict[str, Any], expected: list[str]) -> None:
+    found = diagnose(b.facts("kube_1_17_before_fix", vxlan=b.vxlan(flows(None)), kernel=kernel))
+    assert found["defects"] == expected
 
 
 def test_a_remedy_may_be_applied_before_the_first_route() -> None:

@@ -139,6 +139,28 @@ def test_defect_follows_the_default_checksum_mode_of_the_kernel() -> None:
 
 
 @pytest.mark.parametrize(
+    ("release", "zero", "lco", "holds", "defects"),
+    [
+        ("custom-6.1", "absent", "unknown", "unknown", []),
+        ("custom-6.1", "absent", "absent", "no", []),
+        ("custom-6.1", "present", "present", "yes", ["lco_checksum", "zero_checksum"]),
+        ("custom-6.1", "absent", "present", "unknown", []),
+        ("3.10.0-1160.119.1.el7", "absent", "present", "no", []),
+        ("3.10.0-1160.119.1.el7", "present", "absent", "yes", ["zero_checksum"]),
+        ("5.15.0-37-generic", "present", "absent", "no", []),
+        ("5.15.0-37-generic", "absent", "present", "yes", ["lco_checksum"]),
+    ],
+)
+def test_a_selftest_counts_for_the_defect_of_the_default_checksum_mode(
+    release: str, zero: str, lco: str, holds: str, defects: list[str]
+) -> None:
+    selftest = {"zero_checksum": zero, "lco_checksum": lco, "reason": ""}
+    plan = {"kube_version": "1.17.5", "flannel_version": "0.12.0", "kernel": {"release": release, "selftest": selftest}}
+    verdict = predict(plan)
+    assert (verdict["conditions"]["kernel_defect"]["holds"], verdict["defects"]) == (holds, defects)
+
+
+@pytest.mark.parametrize(
     ("planned", "message"),
     [
         ({"kubeversion": "1.30"}, "the keys are kube_version"),
