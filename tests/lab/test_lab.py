@@ -73,7 +73,8 @@ def test_a_dead_dns_server_is_no_wrong_checksum(make_lab):
 
 def test_each_node_has_a_default_route_over_a_device_with_the_offload_of_a_real_nic(fleet):
     for node in fleet.nodes:
-        assert " dev eth0" in fleet.run(node, "ip", "-4", "route", "show", "default")
+        for family in fleet.state.nodes[node]["families"]:
+            assert " dev eth0" in fleet.run(node, "ip", "-" + family[-1], "route", "show", "default")
         wanted = "off" if "eth0_tx_off" in node else "on"
         assert "tx-checksum-ip-generic: %s" % wanted in fleet.run(node, "ethtool", "-k", "eth0")
 
