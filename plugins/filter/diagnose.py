@@ -81,7 +81,7 @@ _value:
       type: str
       sample: apply clear_mark
     defects:
-      description: The kernel defects that matter for the devices, V(zero_checksum) or V(lco_checksum).
+      description: The kernel defects that matter for the devices and that the kernel has, V(zero_checksum) or V(lco_checksum).
       type: list
       elements: str
       sample: [lco_checksum]

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ask and change one iptables program; an error is never mistaken for an answer (pure but for run)."""
 
+import os
 import re
 from typing import List, NamedTuple, Optional, Tuple
 
@@ -85,9 +86,10 @@ def rules_of(table, chain):  # type: (Table, str) -> Optional[List[str]]
     if INCOMPATIBLE.search(out + err):
         if _chain_is_missing(table, chain):
             return None
+        family = "ip6" if os.path.basename(table.tool.path).startswith("ip6") else "ip"
         raise NodeError(
-            "chain %s of table %s has rules that iptables cannot show: remove what nft(8) added, see nft list chain ip %s %s"
-            % (chain, table.name, table.name, chain)
+            "chain %s of table %s has rules that %stables cannot show: remove what nft(8) added, see nft list chain %s %s %s"
+            % (chain, table.name, family, family, table.name, chain)
         )
     if code == 1 and NO_CHAIN in err:
         return None

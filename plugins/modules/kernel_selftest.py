@@ -44,6 +44,7 @@ notes:
   - Runs on CPython 3.6 and later with nothing installed. Uses C(ip) of iproute2 and C(nft), C(iptables-nft) or
     C(iptables-legacy), the first of them whose parts of the kernel are there.
   - A legacy table is opened in the private namespace only, and only where C(iptable_nat) is in the kernel already.
+    C(iptables-legacy) runs with an empty C(/run); where that cannot be hidden, it takes the node's xtables lock for a moment.
   - The tunnels have an IPv4 outer header.
 seealso:
   - module: kubenet.vxlan_offload.node_info

@@ -110,6 +110,7 @@ tools() {
 	for f in '' $six; do
 		d=/proc/net/ip${f}_tables_names
 		[ ! -e "$d" ] || [ -r "$d" ] || p unreadable
+		[ "$f" ] && p legacy6_looked
 		[ -r "$d" ] && while read -r l; do old="$old x$f" && p "legacy${f}_table $l"; done <"$d"
 	done
 	end

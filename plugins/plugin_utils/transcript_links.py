@@ -99,6 +99,8 @@ def _over(section: Section | None, device: VxlanDevice, bridged: bool) -> tuple[
         return bool(first), None
     if not re.search(r" encap ip6? +id ", first):  # eBPF or Open vSwitch choose the tunnel for each packet
         return None, None
+    if " encap ip6 " in first:  # judged by other rules than those of IPv4, which were read
+        return True, None
     # iproute2 before 4.15 prints the flags as a number
     return True, "udpcsum" if wanted else None if " flags " in first else "noudpcsum"
 

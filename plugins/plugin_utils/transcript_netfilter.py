@@ -50,7 +50,7 @@ def netfilter(transcript: Transcript, proxy_mode: str | None, ipv6: bool = False
         "source": SOURCE,
         "printers": printers,
         "tables": [table for family in families for table in _tables(transcript, family, lines, printers, loaded)],
-        "nftables": _nftables(transcript, loaded, "nftables" in lines, proxy_mode),
+        "nftables": _nftables(transcript, families, loaded, "nftables" in lines, proxy_mode),
     }
 
 
@@ -115,6 +115,9 @@ def _legacy_table(transcript: Transcript, family: Family, table: str, lines: tup
     names = f"/proc/net/ip{digit}_tables_names"
     if "unreadable" in lines:
         return unread_table("legacy", table, "unknown", ROOT)
+    if digit and "legacy6_looked" not in lines:
+        reason = f"the probe of this transcript did not look at {names}: collect the transcript again with the probe.sh of this version"
+        return unread_table("legacy", table, "unknown", reason)
     if f"legacy{digit}_table {table}" not in lines:
         return unread_table("legacy", table, "absent", f"{names} has no {table}")
     if printer is None:
@@ -141,7 +144,9 @@ def _not_saved(section: Section, table: str) -> str:
     return f"iptables-legacy-save printed no whole table {table}: {said[0] if said else 'its output is cut off'}"
 
 
-def _nftables(transcript: Transcript, loaded: bool, has_nft: bool, proxy_mode: str | None) -> Nftables:
+def _nftables(
+    transcript: Transcript, families: tuple[Family, ...], loaded: bool, has_nft: bool, proxy_mode: str | None
+) -> Nftables:
     answer: Nftables = {"state": "absent", "reason": "", "printer": "", "chains": {}}
     if not loaded:
         return {**answer, "reason": "nf_tables is not loaded"}
@@ -150,12 +155,24 @@ def _nftables(transcript: Transcript, loaded: bool, has_nft: bool, proxy_mode: s
     if not has_nft:
         reason = "this node has no nft to look for the table ip kube-proxy: install nftables"
         return {**answer, "state": "unknown", "reason": reason}
+    reason = _nft_failure(transcript, families)
+    if reason:
+        return {**answer, "state": "unknown", "reason": reason}
     sections = [one for one in transcript.all("chain") if one.args.startswith(("nftables ", "nftables6 "))]
     chains = {_nft_name(one): _nft_rules(one) for one in sections if one.ok}
-    if chains:
-        return {**answer, "state": "read", "printer": "nft", "chains": chains}
-    reason = sections[0].reason() if sections else transcript.missing("nftables")
-    return answer if "No such file" in reason else {**answer, "state": "unknown", "reason": reason}
+    return {**answer, "state": "read", "printer": "nft", "chains": chains} if chains else answer
+
+
+def _nft_failure(transcript: Transcript, families: tuple[Family, ...]) -> str:
+    """Why the tables of all families, which have one state, are not known; empty when each is read or not there."""
+    for word in (f"nftables{_DIGIT[family]}" for family in families):
+        sections = [one for one in transcript.all("chain") if one.args.startswith(word + " ")]
+        if not sections:
+            return transcript.missing(word)
+        failed = next((one.reason() for one in sections if not one.ok and "No such file" not in one.reason()), "")
+        if failed:
+            return failed
+    return ""
 
 
 def _nft_name(section: Section) -> str:

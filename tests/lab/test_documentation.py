@@ -1,7 +1,8 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every documented example is run: the modules' and filters' EXAMPLES on a lab node, and the README's commands on a lab fleet."""
+"""Every documented example is run: the modules' and filters' EXAMPLES on a lab node, the README's commands on a lab fleet, and
+what docs/kernels.md gives."""
 
 from __future__ import annotations
 
@@ -90,3 +91,15 @@ def test_readme_commands(number: int, make_lab: Any, tmp_path: Path) -> None:
         assert done.returncode == 0, "%s\n%s" % (command, done.stdout)
     report = json.loads((tmp_path / "vxlan-offload-report/fleet.json").read_text(encoding="utf-8"))
     assert sorted(report["hosts"]) == (["node1"] if "transcripts" in block else sorted(lab.nodes))
+
+
+def test_the_example_about_kernels(lab: Any, tmp_path: Path) -> None:
+    """It needs no node: on localhost."""
+    text = (ROOT / "docs/kernels.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    book = tmp_path / "kernels.yml"
+    book.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": yaml.safe_load(block)}]), encoding="utf-8")
+    run = lab.playbook(str(book))
+    assert run.returncode == 0, run.output
+    # By the page's own table: RHEL 8.2 before its build 193.10.1.
+    assert run.of("localhost", "debug")[0]["msg"]["zero_checksum"] == "affected"

@@ -20,8 +20,8 @@ except Exception:  # pylint: disable=broad-except  # TypeError on too old a Pyth
 
 IFF_UP = 1
 RTN_UNICAST = 1
-# linux/lwtunnel.h: encapsulation in IPv4 and in IPv6, and the attribute with its flags, which both have at the same place
-LWTUNNEL_ENCAP_IP = (2, 4)
+# linux/lwtunnel.h: encapsulation in IPv4 and in IPv6, and the attribute with the flags of the former
+LWTUNNEL_ENCAP_IP, LWTUNNEL_ENCAP_IP6 = 2, 4
 LWTUNNEL_IP_FLAGS = 6
 TUNNEL_CSUM = 1
 
@@ -99,6 +99,17 @@ def wants_checksum(encapsulation):  # type: (Any) -> Optional[bool]
             return bool(struct.unpack_from("!H", data, at + 4)[0] & TUNNEL_CSUM)
         at += max((length + 3) // 4 * 4, 4)
     return False
+
+
+def flows(routes):  # type: (List[Dict[str, Any]]) -> Tuple[Optional[bool], Optional[str]]
+    """What the attributes of the routes over an external device tell: routed, flow_checksum."""
+    kind = routes[0].get("RTA_ENCAP_TYPE") if routes else None
+    if kind not in (LWTUNNEL_ENCAP_IP, LWTUNNEL_ENCAP_IP6):
+        return None, None
+    if kind == LWTUNNEL_ENCAP_IP6:  # judged by other rules than those of IPv4, which were read
+        return True, None
+    flags = [wants_checksum(values.get("RTA_ENCAP")) for values in routes]
+    return True, "udpcsum" if True in flags else None if None in flags[:1] else "noudpcsum"
 
 
 class Links:
@@ -184,10 +195,7 @@ class Links:
                 found.append(values)
         if device["checksum"] != "external":
             return bool(found), None
-        if not found or found[0].get("RTA_ENCAP_TYPE") not in LWTUNNEL_ENCAP_IP:
-            return None, None
-        flags = [wants_checksum(values.get("RTA_ENCAP")) for values in found]
-        return True, "udpcsum" if True in flags else None if None in flags[:1] else "noudpcsum"
+        return flows(found)
 
     def devices(self, names):  # type: (List[str]) -> Dict[str, Any]
         """Part `links` of the facts, of just these devices: a node has a thousand cali*."""

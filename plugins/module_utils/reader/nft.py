@@ -73,18 +73,20 @@ def kube_proxy_table(run, mode, families):  # type: (Run, Optional[str], Sequenc
             return dict(answer, reason="kube-proxy runs in %s mode" % mode)
         reason = "this node has no nft to look for the table ip kube-proxy: install nftables"
         return dict(answer, state="unknown", reason=reason)
-    problems = []
+    return listed(run, families)
+
+
+def listed(run, families):  # type: (Run, Sequence[str]) -> Dict[str, Any]
+    """The chains as nft lists them. One state for all families: what failed in one may be what matters."""
+    answer = {"state": "absent", "reason": "", "printer": "", "chains": {}}  # type: Dict[str, Any]
     for family in families:
         word, prefix = ("ip6", "ip6 ") if family == "ipv6" else ("ip", "")
         for name in CHAINS:
             code, out, err = run(["nft", "list", "chain", word, "kube-proxy", name])
-            if code != 0:
-                problems.append(err)
+            if code != 0 and "No such file" in err:
                 break
+            if code != 0:
+                reason = NEEDS_ROOT if DENIED.search(err) else err.strip().split("\n")[0]
+                return dict(answer, state="unknown", reason=reason, chains={})
             answer["chains"][prefix + "kube-proxy/" + name] = _rules(out)
-    if answer["chains"]:
-        return dict(answer, state="read", printer="nft")
-    if problems and "No such file" not in problems[0]:
-        reason = NEEDS_ROOT if DENIED.search(problems[0]) else problems[0].strip().split("\n")[0]
-        return dict(answer, state="unknown", reason=reason)
-    return answer
+    return dict(answer, state="read", printer="nft") if answer["chains"] else answer

@@ -65,6 +65,16 @@ def test_a_missing_chain_of_nft_is_told_from_an_incompatible_one():
         xtables.rules_of(table((1, "", INCOMPATIBLE), (1, "", NO_RULE)), "OUTPUT")
 
 
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [("/usr/sbin/iptables-nft", "nft list chain ip mangle OUTPUT"), ("/usr/sbin/ip6tables-nft", "nft list chain ip6 mangle OUTPUT")],
+)
+def test_an_incompatible_chain_is_shown_in_the_family_of_the_tool(path, command):
+    found = table((1, "", INCOMPATIBLE), (1, "", NO_RULE))
+    with pytest.raises(NodeError, match=command + "$"):
+        xtables.rules_of(found._replace(tool=TOOL._replace(path=path)), "OUTPUT")
+
+
 @pytest.mark.parametrize("out", ["", "-A OUTPUT -j A\n", "# Table `mangle' is incompatible, use 'nft' tool.\n"])
 def test_a_listing_without_its_head_is_no_listing(out):
     with pytest.raises(NodeError):

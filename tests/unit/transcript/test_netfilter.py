@@ -8,6 +8,8 @@ from __future__ import annotations
 import pytest
 from transcripts import facts, parse, recorded, section
 
+from ansible_collections.kubenet.vxlan_offload.plugins.action.node_info import PROBE
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader import nft
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_tables import select, target
 
 NFT = ("nft iptables-nft iptables v1.8.9 (nf_tables)", "nf_tables")
@@ -192,6 +194,62 @@ def test_no_nft_command_matters_only_when_kube_proxy_may_use_it():
     assert facts(printers)["netfilter"]["nftables"]["state"] == "unknown"
     metrics = section("metrics", "url proxyMode", "iptables", "url configz", "url metrics")
     assert facts(printers, metrics)["netfilter"]["nftables"]["state"] == "absent"
+
+
+NO_FILE = "Error: No such file or directory; did you mean table 'nat' in family ip?"
+DENIED = "Operation not permitted (you must be root)"
+RULES = "jump masquerading"
+# what nft answers for the chains of kube-proxy's tables of IPv4 and of IPv6; None: it was not asked
+NFTABLES = [
+    (RULES, RULES, "read", ""),
+    (RULES, NO_FILE, "read", ""),
+    (NO_FILE, RULES, "read", ""),
+    (NO_FILE, NO_FILE, "absent", ""),
+    (RULES, DENIED, "unknown", ROOT),
+    (DENIED, RULES, "unknown", ROOT),
+    (NO_FILE, DENIED, "unknown", ROOT),
+    (NO_FILE, "Error: netlink: out of memory", "unknown", "Error: netlink: out of memory"),
+]
+TUNNEL_6 = "5: vxlan-v6.calico: <BROADCAST,UP> mtu 1430 \\    vxlan id 4096 local fd00::1 dev eth0 dstport 4789 udpcsum"
+
+
+def both_families(*sections, looked=True):
+    printers = section("printers", *NFT, "nftables", *(["legacy6_looked"] if looked else []))
+    tunnels = [section("vxlan", TUNNEL_6), section("default"), section("lookup"), section("processes")]
+    return facts(section("uname", "6.1.0 #1 SMP x86_64"), printers, *tunnels, *sections)["netfilter"]
+
+
+@pytest.mark.parametrize("ipv4, ipv6, state, reason", NFTABLES)
+def test_one_failure_in_either_family_makes_the_state_unknown(ipv4, ipv6, state, reason):
+    answers = [
+        section(f"chain nftables{digit} kube-proxy nat-postrouting", text, code=0 if text == RULES else 1)
+        for digit, text in (("", ipv4), ("6", ipv6))
+    ]
+    found = both_families(*answers)["nftables"]
+    assert (found["state"], found["reason"], bool(found["chains"])) == (state, reason, state == "read")
+
+
+@pytest.mark.parametrize("ipv4, ipv6, state, reason", NFTABLES)
+def test_the_python_reader_says_the_same(ipv4, ipv6, state, reason):
+    texts = {"ip": ipv4, "ip6": ipv6}
+    found = nft.listed(lambda argv: (0, RULES, "") if texts[argv[3]] == RULES else (1, "", texts[argv[3]]), ("ipv4", "ipv6"))
+    assert (found["state"], found["reason"], bool(found["chains"])) == (state, reason, state == "read")
+
+
+def test_nftables_of_ipv6_that_an_older_probe_did_not_ask_for_are_unknown():
+    found = both_families(section("chain nftables kube-proxy nat-postrouting", NO_FILE, code=1))["nftables"]
+    assert found["state"] == "unknown" and "collect again" in found["reason"]
+
+
+def test_legacy_tables_of_ipv6_are_absent_only_when_the_probe_has_looked():
+    for looked, state in ((True, "absent"), (False, "unknown")):
+        found = [one for one in both_families(looked=looked)["tables"] if (one["backend"], one["family"]) == ("legacy", "ipv6")]
+        assert [one["state"] for one in found] == [state] * 4
+    assert "collect the transcript again" in found[0]["reason"]
+
+
+def test_the_probe_says_that_it_has_looked():
+    assert "legacy6_looked" in PROBE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["fixed_kube_proxy_calico_first_legacy", "kube_proxy_1_17_nft", "centos_7_flannel"])
