@@ -3,4 +3,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash
 # Packets are the judge.
-make --no-print-directory -C "$CI_CHECKOUT" test-lab
+# The log says what took long.
+PYTEST_ADDOPTS=--durations=25 make --no-print-directory -C "$CI_CHECKOUT" test-lab
