@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import pytest
-from test_remedies import BROKEN, CURED, RISKY, Story, changes
+from test_remedies import BROKEN, CURED, RISKY, Case, Story, changes
 
 CASES = tuple(
     (scenario, backend, method)
@@ -26,35 +25,28 @@ CASES = tuple(
 
 @pytest.fixture(scope="module")
 def story(make_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    used: Counter[tuple[str, str]] = Counter()
-    nodes: dict[tuple[str, str, str], str] = {}
-    for case in CASES:
-        used[case[:2]] += 1
-        nodes[case] = "%s_%s" % case[:2] + ("_%d" % used[case[:2]] if used[case[:2]] > 1 else "")
-    names = tuple(dict.fromkeys(case[0] for case in CASES))
-    lab = make_lab(*names, backend="both", nodes=2 * len(names) * max(used.values()))
-    return Story(lab, nodes, tmp_path_factory.mktemp("story"))
+    return Story(make_lab, CASES, tmp_path_factory.mktemp("story"))
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)
 class TestEachRemedy:
-    def test_the_node_really_fails_before_and_after(self, story: Story, case: tuple[str, str, str]) -> None:
+    def test_the_node_really_fails_before_and_after(self, story: Story, case: Case) -> None:
         assert story.packets_before[story.nodes[case]] == story.packets_reverted[story.nodes[case]] == BROKEN
 
-    def test_packets_of_all_families_are_cured(self, story: Story, case: tuple[str, str, str]) -> None:
+    def test_packets_of_all_families_are_cured(self, story: Story, case: Case) -> None:
         seen = [one for one in story.apply.results if one["host"] == story.nodes[case]]
         assert [one["result"].get("msg") for one in seen if one["status"] == "failed"] == []
         assert story.packets_applied[story.nodes[case]] == CURED
 
-    def test_check_mode_changes_nothing_and_predicts_what_the_run_does(self, story: Story, case: tuple[str, str, str]) -> None:
+    def test_check_mode_changes_nothing_and_predicts_what_the_run_does(self, story: Story, case: Case) -> None:
         node = story.nodes[case]
         assert story.after_check[node] == story.before[node]
         assert changes(story.check, node) == changes(story.apply, node) != []
 
-    def test_a_second_run_changes_nothing(self, story: Story, case: tuple[str, str, str]) -> None:
+    def test_a_second_run_changes_nothing(self, story: Story, case: Case) -> None:
         assert changes(story.again, story.nodes[case]) == []
 
-    def test_revert_is_exact(self, story: Story, case: tuple[str, str, str]) -> None:
+    def test_revert_is_exact(self, story: Story, case: Case) -> None:
         node = story.nodes[case]
         assert story.after_revert[node] == story.before[node]
         assert changes(story.revert_again, node) == []
