@@ -133,7 +133,7 @@ def members(inodes: set[int]) -> Iterator[int]:
             yield pid
 
 
-def end(pids: Sequence[int], patience: float = 5.0) -> None:
+def end(pids: Sequence[int], patience: float = 30.0) -> None:
     """Kill, and wait until they are gone (their namespaces and mounts go with them)."""
     born = {pid: start_time(pid) for pid in pids}
     for pid in pids:
