@@ -58,7 +58,7 @@ JOBS = (
 )
 TIMEOUT = 1500  # seconds for a guest; the longest takes 430 to 500 on a quiet machine
 GUESTS_AT_ONCE = 2  # each has 1.2 GB
-Answers = dict[tuple[str, str], "Future[guest.Result]"]
+Answers = dict[tuple[str, str], Future[guest.Result]]
 
 
 @pytest.fixture(scope="session")
