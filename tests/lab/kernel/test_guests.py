@@ -50,9 +50,9 @@ IPVS = (*TESTS, str(HERE.parent / "test_modes.py"), "-k", "ipvs")
 JOBS = (
     Job("plain", "ipvs", IPVS),
     Job("zero_checksum", "collection", COLLECTION),
+    Job("plain", "collection", COLLECTION),
     Job("zero_checksum", "table", TABLE),
     Job("plain", "table", TABLE),
-    Job("plain", "collection", COLLECTION),
     Job("no_lco_checksum", "table", TABLE),
     Job("no_lco_checksum", "collection", COLLECTION),
 )
