@@ -6,7 +6,7 @@
 import os
 import shutil
 import subprocess
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 Result = Tuple[int, str, str]
 Run = Callable[[List[str]], Result]
@@ -25,12 +25,25 @@ def which(name):  # type: (str) -> Optional[str]
     return shutil.which(name, path=SEARCH_PATH)
 
 
+def environment():  # type: () -> Dict[str, str]
+    """For a tool: where to find others, and messages that are not translated, because they are compared."""
+    return dict(os.environ, LC_ALL="C", LANGUAGE="C", PATH=SEARCH_PATH)
+
+
+def result(code, out, err):  # type: (int, bytes, bytes) -> Result
+    """What a tool answered, as text."""
+    return code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+
+def not_started(argv, error):  # type: (List[str], OSError) -> Result
+    """The answer of a tool that is not there, not executable, or for another machine."""
+    return NOT_FOUND, "", "%s: %s" % (argv[0], error.strerror)
+
+
 def runner(timeout):  # type: (float) -> Run
     """A run(argv) that gives up after timeout seconds (return code 124, as timeout(1))."""
 
     def run(argv):  # type: (List[str]) -> Result
-        # the messages are compared, so they must not be translated
-        environment = dict(os.environ, LC_ALL="C", LANGUAGE="C", PATH=SEARCH_PATH)
         try:
             done = subprocess.run(
                 argv,
@@ -38,17 +51,13 @@ def runner(timeout):  # type: (float) -> Run
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 check=False,
-                env=environment,
+                env=environment(),
                 timeout=timeout,
             )
-        except OSError as error:  # not there, not executable, for another machine
-            return NOT_FOUND, "", "%s: %s" % (argv[0], error.strerror)
+        except OSError as error:
+            return not_started(argv, error)
         except subprocess.TimeoutExpired:
             return TIMED_OUT, "", "%s gave no answer for %d s" % (argv[0], timeout)
-        return (
-            done.returncode,
-            done.stdout.decode("utf-8", "replace"),
-            done.stderr.decode("utf-8", "replace"),
-        )
+        return result(done.returncode, done.stdout, done.stderr)
 
     return run

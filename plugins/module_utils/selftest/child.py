@@ -15,14 +15,14 @@ import subprocess
 import time
 from typing import Any, Callable, Dict, List
 
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import (
-    NOT_FOUND,
-    SEARCH_PATH,
-    Result,
-)
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import command
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import Result
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.private_network import (
+    CLONE_NEWNET,
+)
 
-CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000  # linux/sched.h
+CLONE_NEWNS = 0x00020000  # linux/sched.h
 MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE, MNT_DETACH = 2, 4, 0x4000, 1 << 18, 2  # linux/mount.h
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -52,20 +52,19 @@ def enter_network(descriptor):  # type: (int) -> None
 
 def run_tool(argv, text=""):  # type: (List[str], str) -> Result
     """One of the node's tools with text as its input; it ends with this process."""
-    environment = dict(os.environ, LC_ALL="C", LANGUAGE="C", PATH=SEARCH_PATH)
     try:
         with subprocess.Popen(
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=command.environment(),
             preexec_fn=_end_with_parent,
         ) as tool:
             out, err = tool.communicate(text.encode())
     except OSError as error:
-        return NOT_FOUND, "", "%s: %s" % (argv[0], error.strerror)
-    return tool.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+        return command.not_started(argv, error)
+    return command.result(tool.returncode, out, err)
 
 
 def run_without_lock(argv):  # type: (List[str]) -> Result
