@@ -129,44 +129,29 @@ def configure_node(node: int, number: int) -> None:
 
 
 def add_tunnel(node: int, number: int, tunnel: Tunnel, udp_checksum: bool = True) -> None:
-    """In the namespace in which it stays. Leaving the checksum out is what Calico and flannel do: kernel default."""
+    """In the namespace in which it stays. Leaving the checksum to the kernel is what Calico and flannel do, in both families.
+
+    Over IPv6 the kernel fills it too (RFC 6935), and both ends must agree on zero.
+    """
+    choice: dict[str, Any] = {"vxlan_local": ip.underlay(number), **({} if udp_checksum else {"vxlan_udp_csum": 0})}
+    mtu, address = TUNNEL_MTU, {"address": ip.tunnel(number), "prefixlen": 32}
     if tunnel.ipv6:
-        _add_tunnel_v6(node, number, tunnel, udp_checksum)
-        return
-    choice = {} if udp_checksum else {"vxlan_udp_csum": 0}
+        zero = {} if udp_checksum else {"vxlan_udp_zero_csum6_tx": 1}
+        choice = {"vxlan_local6": ip.underlay_v6(number), "vxlan_udp_zero_csum6_rx": 1, **zero}
+        mtu, address = TUNNEL_MTU_V6, {"address": ip.tunnel_v6(number), "prefixlen": 128, "flags": _NODAD}
     with network_of(node), IPRoute() as route:
         route.link(
             "add",
             ifname=tunnel.name,
             kind="vxlan",
             vxlan_id=tunnel.vni,
-            vxlan_local=ip.underlay(number),
             vxlan_link=_index(route, "eth0"),
             vxlan_port=tunnel.port,
             vxlan_learning=0,
             **choice,
         )
-        index = _up(route, tunnel.name, mtu=TUNNEL_MTU, address=ip.tunnel_mac(tunnel.vni, number))
-        route.addr("add", index=index, address=ip.tunnel(number), prefixlen=32)
-
-
-def _add_tunnel_v6(node: int, number: int, tunnel: Tunnel, udp_checksum: bool) -> None:
-    """Here too the CNIs leave the checksum to the kernel, which fills it (RFC 6935). Both ends must agree on zero."""
-    choice = {"vxlan_udp_zero_csum6_rx": 1, **({} if udp_checksum else {"vxlan_udp_zero_csum6_tx": 1})}
-    with network_of(node), IPRoute() as route:
-        route.link(
-            "add",
-            ifname=tunnel.name,
-            kind="vxlan",
-            vxlan_id=tunnel.vni,
-            vxlan_local6=ip.underlay_v6(number),
-            vxlan_link=_index(route, "eth0"),
-            vxlan_port=tunnel.port,
-            vxlan_learning=0,
-            **choice,
-        )
-        index = _up(route, tunnel.name, mtu=TUNNEL_MTU_V6, address=ip.tunnel_mac(tunnel.vni, number))
-        route.addr("add", index=index, address=ip.tunnel_v6(number), prefixlen=128, flags=_NODAD)
+        index = _up(route, tunnel.name, mtu=mtu, address=ip.tunnel_mac(tunnel.vni, number))
+        route.addr("add", index=index, **address)
 
 
 def connect_tunnel(node: int, tunnel: Tunnel, peer: int, subnet: bool = True) -> None:
