@@ -114,13 +114,9 @@ class Story:
         return {node: {kind: seen[kind]["result"] for kind in ("udp", "tcp")} for nodes in answers for node, seen in nodes.items()}
 
 
-@pytest.fixture(scope="module")
-def story(make_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return Story(make_lab, CASES, tmp_path_factory.mktemp("story"))
+class EachRemedy:
+    """What holds for each case of a story; a subclass of each test file is parametrized with its cases."""
 
-
-@pytest.mark.parametrize("case", CASES, ids="-".join)
-class TestEachRemedy:
     def test_the_node_really_fails_before(self, story: Story, case: Case) -> None:
         assert story.packets_before[story.nodes[case]] == BROKEN
 
@@ -152,6 +148,16 @@ class TestEachRemedy:
 
     def test_the_failure_is_back(self, story: Story, case: Case) -> None:
         assert story.packets_reverted[story.nodes[case]] == BROKEN
+
+
+@pytest.fixture(scope="module")
+def story(make_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return Story(make_lab, CASES, tmp_path_factory.mktemp("story"))
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+class TestEachRemedy(EachRemedy):
+    """Over IPv4."""
 
 
 @pytest.mark.parametrize("method", ["masquerade_without_random", "kube_postrouting_detached", "underlay_accept"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_remedies import BROKEN, CURED, RISKY, Case, Story, changes
+from test_remedies import RISKY, EachRemedy, Story
 
 CASES = tuple(
     (scenario, backend, method)
@@ -29,24 +29,5 @@ def story(make_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)
-class TestEachRemedy:
-    def test_the_node_really_fails_before_and_after(self, story: Story, case: Case) -> None:
-        assert story.packets_before[story.nodes[case]] == story.packets_reverted[story.nodes[case]] == BROKEN
-
-    def test_packets_of_all_families_are_cured(self, story: Story, case: Case) -> None:
-        seen = [one for one in story.apply.results if one["host"] == story.nodes[case]]
-        assert [one["result"].get("msg") for one in seen if one["status"] == "failed"] == []
-        assert story.packets_applied[story.nodes[case]] == CURED
-
-    def test_check_mode_changes_nothing_and_predicts_what_the_run_does(self, story: Story, case: Case) -> None:
-        node = story.nodes[case]
-        assert story.after_check[node] == story.before[node]
-        assert changes(story.check, node) == changes(story.apply, node) != []
-
-    def test_a_second_run_changes_nothing(self, story: Story, case: Case) -> None:
-        assert changes(story.again, story.nodes[case]) == []
-
-    def test_revert_is_exact(self, story: Story, case: Case) -> None:
-        node = story.nodes[case]
-        assert story.after_revert[node] == story.before[node]
-        assert changes(story.revert_again, node) == []
+class TestEachRemedy(EachRemedy):
+    """The worse of the two families is what a node of both is."""
