@@ -20,13 +20,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import kernels
 
+from lab.kernel import table
+
 KERNEL = kernels.BY_NAME[os.environ["KERNEL_LAB"]]
 OK, BROKEN = {"udp": "ok", "tcp": "ok"}, {"udp": "broken", "tcp": "broken"}
-SUFFIX = {"udpcsum": "", "noudpcsum": "_noudpcsum"}
 SETTINGS = {
     "diagnose_kernel_selftest": "always",
     "workaround_accept_risk": True,
-    "workaround_service_cidr": "10.96.0.0/12",
+    "workaround_service_cidr": table.SERVICE_CIDR,
 }
 
 
@@ -36,7 +37,7 @@ SHAPE = "pre_fix_kube_proxy"
 @pytest.fixture(scope="module")
 def lab(make_lab: Any) -> Any:
     """A node for each checksum mode."""
-    return make_lab(*[SHAPE + suffix for suffix in SUFFIX.values()], backend="nft")
+    return make_lab(*[SHAPE + suffix for suffix in table.MODES.values()], backend="nft")
 
 
 def packets(lab: Any, *nodes: str) -> dict[str, dict[str, str]]:
@@ -62,7 +63,7 @@ def test_the_verdict_is_what_packets_say(lab: Any, tmp_path: Path) -> None:
     assert run.returncode == 0, run.output
     found = {name: {kind: host[kind] for kind in ("udp", "tcp")} for name, host in hosts_of(tmp_path).items()}
     assert found == packets(lab)
-    for mode, node in zip(SUFFIX, lab.nodes):
+    for mode, node in zip(table.MODES, lab.nodes):
         assert found[node] == (BROKEN if KERNEL.broken(mode) else OK)
 
 
@@ -70,7 +71,7 @@ if KERNEL.methods:  # on a kernel without defects there is nothing to cure
 
     def test_remedies_cure_and_are_taken_back(make_lab: Any, tmp_path: Path) -> None:
         """One playbook run over a node for each method; the role itself proves each of them by packets and rolls back otherwise."""
-        lab = make_lab(SHAPE + SUFFIX[KERNEL.remedies_on], nodes=len(KERNEL.methods), backend="nft")
+        lab = make_lab(SHAPE + table.MODES[KERNEL.remedies_on], nodes=len(KERNEL.methods), backend="nft")
         hosts = {node: {"workaround_method": method} for node, method in zip(lab.nodes, KERNEL.methods)}
         overlay = tmp_path / "methods.json"
         overlay.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
