@@ -49,6 +49,13 @@ def test_verdict_equals_packets(node: str, verdicts: dict[str, Any], packets: di
         assert verdict == packets[node], verdicts[node]["summary"]
 
 
+def test_the_readme_has_the_figures_of_this_fleet(verdicts: dict[str, Any], packets: dict[str, Any]) -> None:
+    equal = [node for node in PAIRS if {kind: verdicts[node][kind] for kind in ("udp", "tcp")} == packets[node]]
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    assert "%d scenarios on %d nodes" % (len(scenarios.on_this_kernel()), len(PAIRS)) in readme
+    assert "| %d equal; %d whose order" % (len(equal), len(PAIRS) - len(equal)) in readme
+
+
 @pytest.mark.parametrize("node", PAIRS)
 def test_status_says_what_the_traffic_does(node: str, verdicts: dict[str, Any]) -> None:
     status, traffic = verdicts[node]["status"], {verdicts[node]["tcp"], verdicts[node]["udp"]}
