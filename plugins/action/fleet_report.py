@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import write_atomically
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 ARGUMENTS: dict[str, t.Any] = {
@@ -22,19 +22,6 @@ ARGUMENTS: dict[str, t.Any] = {
     "directory": {"type": "path", "default": "./vxlan-offload-report"},
     "fail_on": {"type": "list", "elements": "str", "default": [], "choices": list(STATUSES)},
 }
-
-
-def write_atomically(path: str, text: str) -> None:
-    """A reader of the file sees the old report or the new one, never half of one."""
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".fleet-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
 
 
 def counts(summary: dict[str, t.Any]) -> str:
