@@ -38,7 +38,7 @@ def find_collection() -> None:
 find_collection()
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import part_files, parts  # noqa: E402
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import printable  # noqa: E402
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts, printable  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import write_atomically  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES  # noqa: E402
 
@@ -59,9 +59,12 @@ def inventory_hosts(inventory: str, group: str) -> list[str]:
         raise ValueError("no ansible-inventory on PATH: activate the environment of ansible-core")
     if not os.path.exists(inventory) and "," not in inventory:
         raise ValueError(f"no inventory at {inventory}")
-    done = subprocess.run([tool, "-i", inventory, "--list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    # Ansible goes on without a source that it cannot read. Its hosts would not be missed.
+    strict = {**os.environ, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"}
+    command = [tool, "-i", inventory, "--list"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, env=strict)
     try:
-        groups = json.loads(done.stdout)
+        groups = json.loads(done.stdout if done.returncode == 0 else "")
     except ValueError:
         raise ValueError(f"ansible-inventory cannot read {inventory}: {' '.join(done.stderr.split())[-300:]}") from None
     if group not in groups and group not in ("all", "ungrouped"):
@@ -107,23 +110,11 @@ def split(options: argparse.Namespace) -> int:
     return 0
 
 
-def counts(summary: dict[str, Any]) -> str:
-    found = ", ".join(f"{number} {status}" for status, number in summary["status"].items() if number)
-    return f"{summary['hosts']} {'host' if summary['hosts'] == 1 else 'hosts'}: {found}"
-
-
 def show(report: dict[str, Any]) -> None:
-    """The counts, what is not fine, the parts."""
-    summary = report["summary"]
-    print(counts(summary))
-    if "expected" in summary:
-        absent = summary["not_checked"]
-        names = f"; not checked: {', '.join(absent)}" if absent else ""
-        print(f"checked {summary['expected'] - len(absent)} of {summary['expected']} hosts{names}")
-    for line, host in zip(report["lines"], report["hosts"].values()):
-        if host["status"] not in FINE:
-            print(line)
-    print("\n".join(parts.part_lines(report)))
+    """The counts, the hosts that are not fine, the parts."""
+    lines = counts(report["summary"])
+    lines += [line for line, host in zip(report["lines"], report["hosts"].values()) if host["status"] not in FINE]
+    print("\n".join([*lines, *parts.part_lines(report)]))
 
 
 def merge(options: argparse.Namespace) -> int:
@@ -131,13 +122,13 @@ def merge(options: argparse.Namespace) -> int:
     expected = [host for path in options.expected for host in listed_hosts(path)]
     if options.inventory:
         expected += inventory_hosts(options.inventory, options.group)
-    report = parts.merge_parts([part_files.read_part(path) for path in options.part], expected, options.artifact)
-    show(report)
-    if options.directory:
-        path = os.path.join(os.path.abspath(options.directory), "fleet.json")
+    report = parts.merge_parts(part_files.read_parts(options.part), expected, options.artifact)
+    path = os.path.join(os.path.abspath(options.directory), "fleet.json") if options.directory else ""
+    if path:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_atomically(path, json.dumps(report, indent=1, sort_keys=True) + "\n")
-        print(f"report: {path}")
+    show(report)
+    print(f"report: {path}" if path else "", end="\n" if path else "")
     return parts.exit_code(report, options.fail_on)
 
 

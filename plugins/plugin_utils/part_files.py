@@ -12,7 +12,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.parts import Part, part
@@ -156,10 +156,17 @@ def _report_part(name: str, path: str) -> Part:
     return part(name, problem=problem, rc=0, stats={}, artifacts={"report": report}, missing=missing)
 
 
-def read_part(path: str) -> Part:
-    """One part: a folder of ansible-runner's artifacts, its private data folder with one run, or a fleet.json. Its name is `path`."""
-    name, place = path.rstrip("/") or path, os.path.realpath(path)
+def read_part(path: str, name: str = "") -> Part:
+    """One part: a folder of ansible-runner's artifacts, its private data folder with one run, or a fleet.json."""
+    name, place = name or path, os.path.realpath(path)
     try:
         return _report_part(name, place) if os.path.isfile(place) else _run_part(name, _run_folder(place))
     except (ValueError, OSError) as error:
         return part(name, problem=str(error))
+
+
+def read_parts(paths: Sequence[str]) -> list[Part]:
+    """Each named by the end of its path where that tells them apart, else by the whole of it."""
+    ends = [os.path.basename(os.path.normpath(path)) for path in paths]
+    names = ends if len(set(ends)) == len(ends) else paths
+    return [read_part(path, name) for path, name in zip(paths, names)]

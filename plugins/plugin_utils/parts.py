@@ -142,9 +142,7 @@ def merge_parts(parts: Sequence[Part], expected: Collection[str] = (), artifact:
     cut = [one for one in parts if ends[str(printable(one["name"]))]["status"] == "incomplete"]
     begun = [host for one in cut for host in one["begun"]] + [host for one in parts for host in one["missing"]]
     wanted = {str(printable(host)) for host in (*expected, *begun)}
-    report: dict[str, Any] = {**fleet({host: {"diagnosis": verdict} for host, verdict in hosts.items()})}
-    if wanted:
-        report["summary"] = {**report["summary"], "expected": len(wanted), "not_checked": sorted(wanted - hosts.keys())}
+    report: dict[str, Any] = {**fleet({host: {"diagnosis": verdict} for host, verdict in hosts.items()}, expected=wanted)}
     report["parts"] = ends
     report["duplicates"] = {host: names for host, names in sorted(places.items()) if len(names) > 1}
     report["unexpected"] = sorted(hosts.keys() - wanted) if expected else []
