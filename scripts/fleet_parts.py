@@ -62,7 +62,7 @@ def inventory_hosts(inventory: str, group: str) -> list[str]:
     # Ansible goes on without a source that it cannot read. Its hosts would not be missed.
     strict = {**os.environ, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"}
     command = [tool, "-i", inventory, "--list"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, env=strict)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=strict)
     try:
         groups = json.loads(done.stdout if done.returncode == 0 else "")
     except ValueError:
@@ -151,7 +151,7 @@ def command_line() -> Parser:
     one.add_argument("--directory", required=True, help="folder for the files, made when missing")
     one.set_defaults(run=split)
     one = commands.add_parser("merge", help="one report from parts; exits 0 clean, 2 affected, 3 incomplete, 1 wrong use")
-    one.add_argument("part", nargs="+", help="folder of ansible-runner's artifacts (DIR/artifacts/IDENT, or DIR with one run), or a fleet.json")
+    one.add_argument("part", nargs="+", help="artifacts of ansible-runner (DIR/artifacts/IDENT, or DIR with one run), or a fleet.json")
     one.add_argument("--expected", action="append", default=[], metavar="FILE", help="the hosts that ought to be there, one in each line")
     one.add_argument("-i", "--inventory", help="take the hosts that ought to be there from this inventory")
     one.add_argument("--group", default="all", help="the group of --inventory (default: all)")

@@ -53,7 +53,7 @@ def _is_result(value: Any) -> bool:
 
 def _result(one: Part, wanted: str) -> Mapping[str, Any]:
     """What the report role published. Raises ValueError with the reason why there is no such thing."""
-    found = {name: value for name, value in one["artifacts"].items() if _is_result(value) and wanted in ("", name)}
+    found: dict[str, Mapping[str, Any]] = {name: value for name, value in one["artifacts"].items() if _is_result(value) and wanted in ("", name)}
     if not found:
         named = f" named {wanted}" if wanted else ""
         raise ValueError(f"no result{named} was published: set vxlan_offload_artifact for the run and {_AGAIN}")
@@ -92,7 +92,7 @@ def verdicts(one: Part, artifact: str = "") -> dict[str, Any]:
     if one["rc"] is None:
         raise ValueError(f"no return code: its stream was cut or it has not ended; {_AGAIN}")
     if one["rc"] != 0:
-        raise ValueError(f"return code {one['rc']}: a play failed there (vxlan_offload_fail_on does that, too); see its stdout, and {_AGAIN}")
+        raise ValueError(f"return code {one['rc']}: a play failed (vxlan_offload_fail_on does that, too); see its stdout, and {_AGAIN}")
     if one["status"] not in (None, "successful"):
         raise ValueError(f"its status is {one['status']}; {_AGAIN}")
     if one["stats"] is None:

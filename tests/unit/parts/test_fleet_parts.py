@@ -18,14 +18,28 @@ from run_folders import artifact, run_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "scripts/fleet_parts.py"
-INVENTORY = "[control]\nn3\n[workers]\nn10\nn1\nn2\n[workers:vars]\nansible_host=127.0.0.1\n[cluster:children]\ncontrol\nworkers\n[other]\nz\n"
+INVENTORY = """
+[control]
+n3
+[workers]
+n10
+n1
+n2
+[workers:vars]
+ansible_host=127.0.0.1
+[cluster:children]
+control
+workers
+[other]
+z
+"""
 
 
 def call(folder: Path, *arguments: str, script: Path = SCRIPT, path: str = "") -> Any:
     settings = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "ANSIBLE_COLLECTIONS_PATH")}
     settings["PATH"] = path or "%s:%s" % (Path(sys.executable).parent, os.environ["PATH"])
     command = [sys.executable, str(script), *arguments]
-    return subprocess.run(command, cwd=folder, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(name="folder")
@@ -46,11 +60,13 @@ def _folder(tmp_path: Path) -> Path:
 CODES = [
     (["out/one"], 0, ["2 hosts: 1 mitigated, 1 unaffected", "part one: 2 hosts"]),
     (["out/one", "out/two", "--expected", "hosts.txt"], 2,
-     ["3 hosts: 1 affected, 1 mitigated, 1 unaffected", "checked 3 of 3 hosts", "n3  AFFECTED    because -> nothing to do", "part one: 2 hosts", "part two: 1 host"]),
+     ["3 hosts: 1 affected, 1 mitigated, 1 unaffected", "checked 3 of 3 hosts",
+      "n3  AFFECTED    because -> nothing to do", "part one: 2 hosts", "part two: 1 host"]),
     (["out/one", "out/two", "--fail-on", "exposed"], 0, None),
     (["out/one", "out/two", "--fail-on", ""], 0, None),
     (["out/one", "--fail-on", "mitigated, affected"], 2, None),
-    (["out/one", "--expected", "hosts.txt"], 3, ["2 hosts: 1 mitigated, 1 unaffected", "checked 2 of 3 hosts; not checked: n3", "part one: 2 hosts"]),
+    (["out/one", "--expected", "hosts.txt"], 3,
+     ["2 hosts: 1 mitigated, 1 unaffected", "checked 2 of 3 hosts; not checked: n3", "part one: 2 hosts"]),
     (["out/one", "out/cut"], 3,
      ["2 hosts: 1 mitigated, 1 unaffected", "checked 2 of 3 hosts; not checked: n3", "part one: 2 hosts",
       "part cut: incomplete: no return code: its stream was cut or it has not ended; run this part again"]),
@@ -68,7 +84,8 @@ def test_merge_prints_and_exits(arguments: list[str], code: int, lines: Any, fol
 
 
 def test_the_merged_report_is_written_and_can_be_merged_again(folder: Path) -> None:
-    assert call(folder, "merge", "out/one", "--directory", "new/report").stdout.splitlines()[-1] == "report: %s" % (folder / "new/report/fleet.json")
+    first = call(folder, "merge", "out/one", "--directory", "new/report")
+    assert first.stdout.splitlines()[-1] == "report: %s" % (folder / "new/report/fleet.json")
     again = call(folder, "merge", "new/report/fleet.json", "out/two", "--directory", "new/report")
     assert again.returncode == 2
     report = json.loads((folder / "new/report/fleet.json").read_text(encoding="utf-8"))

@@ -23,6 +23,11 @@ def result(**hosts: Any) -> dict[str, Any]:
     return {"vxlan_offload_part": {"schema": 1, "kind": "diagnose", "hosts": found, "summary": {}}}
 
 
+def renamed(name: str, **hosts: Any) -> dict[str, Any]:
+    """The same under another name."""
+    return {name: result(**hosts)["vxlan_offload_part"]}
+
+
 def done(name: str, **hosts: Any) -> Any:
     return part(name, rc=0, status="successful", stats={}, artifacts=result(**hosts))
 
@@ -33,7 +38,8 @@ CLEAN = done("two", b="unaffected", d="mitigated")
 
 
 def test_two_parts_are_as_one_controller() -> None:
-    whole = fleet({name: {"diagnosis": verdict(status)} for name, status in zip("abcd", ("unaffected", "affected", "mitigated", "exposed"))})
+    statuses = ("unaffected", "affected", "mitigated", "exposed")
+    whole = fleet({name: {"diagnosis": verdict(status)} for name, status in zip("abcd", statuses)})
     merged = merge_parts([ONE, TWO])
     assert {key: merged[key] for key in whole} == whole
     assert list(merged["hosts"]) == list(whole["hosts"])
@@ -48,7 +54,7 @@ def test_the_order_of_parts_changes_nothing() -> None:
 CUT = [
     ("nothing came", part("x", begun=["b"]), "no return code: its stream was cut or it has not ended; run this part again"),
     ("events came", part("x", stats={}, artifacts=result(b="unaffected")), "no return code"),
-    ("a play failed", {**CLEAN, "rc": 2, "status": "failed"}, "return code 2: a play failed there"),
+    ("a play failed", {**CLEAN, "rc": 2, "status": "failed"}, "return code 2: a play failed"),
     ("unreachable", {**CLEAN, "rc": 4}, "return code 4"),
     ("it was cancelled", {**CLEAN, "status": "canceled"}, "its status is canceled"),
     ("no stats", {**CLEAN, "stats": None}, "no stats of the play"),
@@ -57,7 +63,7 @@ CUT = [
     ("a newer version", {**CLEAN, "artifacts": {"x": {"schema": 2, "hosts": {"b": 1}}}}, "its result has not schema 1"),
     ("a strange schema", {**CLEAN, "artifacts": {"x": {"schema": [1], "hosts": {"b": 1}}}}, "its result has not schema 1"),
     ("no host", {**CLEAN, "artifacts": result()}, "no host is in its result"),
-    ("two results", {**CLEAN, "artifacts": {**result(b="affected"), "again": result(b="affected")["vxlan_offload_part"]}}, "several results"),
+    ("two results", {**CLEAN, "artifacts": {**result(b="exposed"), **renamed("again", b="exposed")}}, "several results"),
     ("it could not be read", part("x", problem="rc is no plain file"), "rc is no plain file"),
 ]  # fmt: skip
 
@@ -80,8 +86,10 @@ def test_the_other_parts_of_a_cut_run_keep_their_verdicts() -> None:
 
 
 BAD_VERDICTS = [
-    None, 7, {}, {"status": "unaffected"}, verdict("clean"), verdict(""), {**verdict("affected"), "summary": 3}, {**verdict("affected"), "status": ["affected"]},
-    verdict("affected", defects=5), verdict("affected", defects=[[]]), verdict("mitigated", mitigations=[3]), verdict("affected", probe=[1]),
+    None, 7, {}, {"status": "unaffected"}, verdict("clean"), verdict(""),
+    {**verdict("affected"), "summary": 3}, {**verdict("affected"), "status": ["affected"]},
+    verdict("affected", defects=5), verdict("affected", defects=[[]]), verdict("mitigated", mitigations=[3]),
+    verdict("affected", probe=[1]),
     verdict("affected", probe={"verdict": {}}),
 ]  # fmt: skip
 
@@ -141,7 +149,7 @@ def test_a_part_that_is_given_twice_is_refused() -> None:
 
 
 def test_one_of_several_results_can_be_named() -> None:
-    both = {**ONE, "artifacts": {"before": result(a="affected")["vxlan_offload_part"], "after": result(a="mitigated")["vxlan_offload_part"]}}
+    both = {**ONE, "artifacts": {**renamed("before", a="affected"), **renamed("after", a="mitigated")}}
     assert merge_parts([both], artifact="after")["hosts"]["a"]["status"] == "mitigated"
     assert merge_parts([both], artifact="none")["parts"]["one"]["reason"].startswith("no result named none was published")
 
@@ -156,7 +164,7 @@ def test_what_a_part_says_cannot_drive_the_terminal() -> None:
     bad = "x\x1b[2J\r\n\u202e"
     given = [
         done("p\x07" + bad, **{"a" + bad: verdict("affected", summary=bad)}),
-        {**done("q"), "artifacts": {bad: result(a="affected")["vxlan_offload_part"], "z": result(a="affected")["vxlan_offload_part"]}},
+        {**done("q"), "artifacts": {**renamed(bad, a="affected"), **renamed("z", a="affected")}},
         {**done("r"), "artifacts": result(**{"b" + bad: None})},
         {**ONE, "name": "s", "status": bad},
         part("t", problem=bad, begun=[bad]),
