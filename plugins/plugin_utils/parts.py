@@ -53,7 +53,8 @@ def _is_result(value: Any) -> bool:
 
 def _result(one: Part, wanted: str) -> Mapping[str, Any]:
     """What the report role published. Raises ValueError with the reason why there is no such thing."""
-    found: dict[str, Mapping[str, Any]] = {name: value for name, value in one["artifacts"].items() if _is_result(value) and wanted in ("", name)}
+    results: dict[str, Mapping[str, Any]] = {name: value for name, value in one["artifacts"].items() if _is_result(value)}
+    found = {name: value for name, value in results.items() if wanted in ("", name)}
     if not found:
         named = f" named {wanted}" if wanted else ""
         raise ValueError(f"no result{named} was published: set vxlan_offload_artifact for the run and {_AGAIN}")

@@ -203,7 +203,8 @@ def test_workers_over_ssh(lab: Any, one_controller: Any, tmp_path: Path) -> None
     values = {"folder": tmp_path, "path": environment()["PATH"]}
     (tmp_path / "sshd_config").write_text(SSHD.format(**values), encoding="utf-8")
     (tmp_path / "ssh_config").write_text(SSH.format(**values), encoding="utf-8")
-    code, output, report = run_parts(tmp_path, inventory(lab, tmp_path), "root@exec1", "root@exec2", SSH="ssh -F %s" % (tmp_path / "ssh_config"))
+    command = "ssh -F %s" % (tmp_path / "ssh_config")
+    code, output, report = run_parts(tmp_path, inventory(lab, tmp_path), "root@exec1", "root@exec2", SSH=command)
     assert code == 2, output
     assert report["hosts"] == one_controller
     assert [end["status"] for end in report["parts"].values()] == ["complete", "complete"]
