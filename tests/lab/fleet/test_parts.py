@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import documented
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -80,13 +81,18 @@ def cutter(folder: Path, size: int) -> str:
     return str(script)
 
 
-def test_two_halves_say_what_one_controller_says(lab: Any, one_controller: Any, tmp_path: Path) -> None:
-    code, output, report = run_parts(tmp_path, inventory(lab, tmp_path), "local", "local")
+def test_two_halves_say_what_one_controller_says_and_keep_no_secret(lab: Any, one_controller: Any, tmp_path: Path) -> None:
+    hosts = inventory(lab, tmp_path, ansible_become_password="hunter2")
+    code, output, report = run_parts(tmp_path, hosts, "local", "local", SECRET_OF_THE_WORKER="hunter3")
     assert code == 2, output
     assert report["hosts"] == one_controller
     assert [(end["status"], end["hosts"]) for end in report["parts"].values()] == [("complete", 3), ("complete", 3)]
     assert (report["summary"]["expected"], report["summary"]["not_checked"]) == (6, [])
     assert "checked 6 of 6 hosts\n" in output and output.count("AFFECTED") == 4
+    # Neither the inventory's variables stay, nor the environment, which ansible-runner writes into each run's artifacts.
+    kept = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert len(kept) > 20
+    assert [path for path in kept if b"hunter" in path.read_bytes()] == []
 
 
 def test_of_three_parts_the_cut_one_is_incomplete_and_the_others_say_the_same(lab: Any, one_controller: Any, tmp_path: Path) -> None:
@@ -210,13 +216,25 @@ def test_workers_over_ssh(lab: Any, one_controller: Any, tmp_path: Path) -> None
     assert [end["status"] for end in report["parts"].values()] == ["complete", "complete"]
 
 
-def test_nothing_secret_stays_behind(lab: Any, tmp_path: Path) -> None:
-    """Neither the inventory's variables nor the worker's environment, which ansible-runner writes into each run's artifacts."""
-    hosts = inventory(lab, tmp_path, "fixed_kube_proxy_nft", ansible_become_password="hunter2")
-    run_parts(tmp_path, hosts, "local", WORKERS_SECRET="hunter3")
-    kept = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
-    assert len(kept) > 10
-    assert [path for path in kept if b"hunter" in path.read_bytes()] == []
+def ini(lab: Any, path: Path) -> None:
+    """The lab's nodes as the user's hosts.ini."""
+    found = json.loads(Path(lab.inventory).read_text(encoding="utf-8"))["all"]["children"]["nodes"]["hosts"]
+    lines = [
+        " ".join([name, *("%s=%s" % pair for pair in values.items() if pair[0].startswith("ansible_"))]) for name, values in found.items()
+    ]
+    path.write_text("[nodes]\n%s\n" % "\n".join(lines), encoding="utf-8")
+
+
+@pytest.mark.parametrize("title, report", [("by one script", "vxlan-offload-runs/*/report/fleet.json"), ("by hand", "report/fleet.json")])
+def test_the_documented_commands(title: str, report: str, lab: Any, one_controller: Any, tmp_path: Path) -> None:
+    home = documented.home(tmp_path / "home")
+    ini(lab, tmp_path / "hosts.ini")
+    done = call(tmp_path, "bash", "-c", documented.block("test_parts.py: " + title), HOME=str(home))
+    assert done.returncode == 2, done.stdout
+    (path,) = tmp_path.glob(report)
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert found["hosts"] == one_controller
+    assert list(found["parts"]) == ["part-1", "part-2"]
 
 
 WRONG = [([], "usage: run-parts.sh INVENTORY WORKER..."), (["none.ini", "local"], "run-parts.sh: no inventory at none.ini")]
