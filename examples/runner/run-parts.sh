@@ -26,6 +26,7 @@ run=$(mktemp -d "${RUNS:-vxlan-offload-runs}/$(date -u +%Y%m%dT%H%M%SZ)-XXXXXX")
 "${parts[@]}" split --inventory "$inventory" --parts $# --directory "$run/split" || exit 1
 
 data=$run/transmit
+trap 'rm -rf "$data"' EXIT # it holds the inventory's variables
 mkdir -p "$data/inventory" "$data/project/collections/ansible_collections/kubenet/vxlan_offload"
 cp -r "$example/env" "$example/project" "$data"
 cp "$run/split/"part-* "$data/project"
@@ -55,5 +56,4 @@ for worker in "$@"; do
   one_part "part-$number" "$worker" &
 done
 wait
-rm -rf "$data" # it holds the inventory's variables
-exec "${parts[@]}" merge --expected "$run/split/hosts.txt" --directory "$run/report" --fail-on "${FAIL_ON-affected}" "${results[@]}"
+"${parts[@]}" merge --expected "$run/split/hosts.txt" --directory "$run/report" --fail-on "${FAIL_ON-affected}" "${results[@]}"

@@ -98,7 +98,10 @@ def verdicts(one: Part, artifact: str = "") -> dict[str, Any]:
         raise ValueError(f"its status is {one['status']}; {_AGAIN}")
     if one["stats"] is None:
         raise ValueError(f"no stats of the play: its events are not all there; {_AGAIN}")
-    hosts = {str(printable(str(name))): value for name, value in _result(one, artifact)["hosts"].items()}
+    given = _result(one, artifact)["hosts"]
+    hosts = {str(printable(str(name))): value for name, value in given.items()}
+    if len(hosts) < len(given):
+        raise ValueError("two of its hosts have one name when printed: rename one in the inventory")
     wrong = sorted(name for name, value in hosts.items() if not _is_verdict(value))
     if wrong:
         raise ValueError(f"no verdict for {wrong[0]} in its result: use the same version of the collection everywhere")

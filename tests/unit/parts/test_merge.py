@@ -63,6 +63,7 @@ CUT = [
     ("a newer version", {**CLEAN, "artifacts": {"x": {"schema": 2, "hosts": {"b": 1}}}}, "its result has not schema 1"),
     ("a strange schema", {**CLEAN, "artifacts": {"x": {"schema": [1], "hosts": {"b": 1}}}}, "its result has not schema 1"),
     ("no host", {**CLEAN, "artifacts": result()}, "no host is in its result"),
+    ("two names print as one", {**CLEAN, "artifacts": result(**{"b\x07": "exposed", "b ": "mitigated"})}, "two of its hosts have one name"),
     ("two results", {**CLEAN, "artifacts": {**result(b="exposed"), **renamed("again", b="exposed")}}, "several results"),
     ("it could not be read", part("x", problem="rc is no plain file"), "rc is no plain file"),
 ]  # fmt: skip
