@@ -25,5 +25,5 @@ def treated(lab: Any, node: str) -> bool:
 
 
 def make_units_fail(lab: Any, node: str) -> None:
-    """Units cannot be enabled, after the rule is set: a file stands where their folder should be."""
-    lab.run(node, "sh", "-c", 'rm -rf "$0"; touch "$0"', "/etc/systemd/system/multi-user.target.wants")
+    """Units cannot be written, after the rule is set: their folder is read-only."""
+    lab.run(node, "sh", "-c", 'mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"', "/etc/systemd/system")
