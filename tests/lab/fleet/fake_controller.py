@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small controller on 127.0.0.1 that keeps what is posted: as much of AWX's API as the modules of awx.awx 24.6.1 use.
 
-It refuses what AWX refuses and these modules can send: a playbook that the project does not have, a survey that breaks the rules. It runs no job.
+It refuses what AWX refuses and these modules can send: a playbook that the project does not have, a survey that breaks the rules.
+It runs no job.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class State:
     def _matching(self, kind: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
         kinds = UNIFIED if kind == "unified_job_templates" else (kind,)
         wanted = {key: value for key, value in query.items() if not key.startswith("or__")}
-        return [one for part in kinds for one in self.objects[part].values() if all(str(one.get(key)) == value for key, value in wanted.items())]
+        every = (one for part in kinds for one in self.objects[part].values())
+        return [one for one in every if all(str(one.get(key)) == value for key, value in wanted.items())]
 
     def _list(self, found: list[dict[str, Any]]) -> Answer:
         return 200, {"count": len(found), "next": None, "previous": None, "results": found}
@@ -121,7 +123,7 @@ class State:
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *arguments: Any) -> None:
         """Nothing on the terminal: State keeps what is worth keeping."""
 
     def _any(self) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BUILDER = Path(sys.executable).parent / "ansible-builder"
 
 
-def create(folder: Path) -> "subprocess.CompletedProcess[str]":
+def create(folder: Path) -> subprocess.CompletedProcess[str]:
     """`ansible-builder create` in a copy of awx/: what `build` does before it calls the container runtime."""
     assert BUILDER.exists(), f"no {BUILDER}: run make test-fleet"
     command = [str(BUILDER), "create", "-f", "execution-environment.yml", "-c", "context", "--output-filename", "Containerfile"]
@@ -59,7 +59,7 @@ def test_a_wrong_key_would_be_found(folder: Path) -> None:
 
 
 def test_the_image_has_the_last_ansible_core_for_old_nodes() -> None:
-    """2.16 runs modules on Python 2.7 and 3.6, 2.17 no longer. The environment that the jobs of test_awx_runner.py use is made of the same pins."""
+    """2.16 runs modules on Python 2.7 and 3.6, 2.17 no longer. The jobs of test_awx_runner.py run by the same pins."""
     say = "import ansible.release, ansible.module_utils.basic as basic; print(ansible.release.__version__, basic.__file__)"
     done = subprocess.run([str(awx_image.environment() / "python"), "-c", say], stdout=subprocess.PIPE, text=True, check=True)
     core, source = done.stdout.split()

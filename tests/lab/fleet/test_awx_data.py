@@ -90,14 +90,14 @@ def test_there_is_an_inventory_of_affected_nodes_only_with_the_fact_cache() -> N
 
 
 def test_only_what_changes_nothing_is_cut_into_slices(data: Any) -> None:
-    slices = {one["name"]: (int(one["job_slice_count"]), one.get("ask_job_slice_count_on_launch", False)) for one in data["controller_templates"]}
-    assert slices == {
-        "VXLAN offload diagnose": (2, True), "VXLAN offload verify": (2, True), "VXLAN offload apply": (1, False), "VXLAN offload revert": (1, False),
-    }  # fmt: skip
+    asked = "ask_job_slice_count_on_launch"
+    slices = {one["playbook"]: (int(one["job_slice_count"]), one.get(asked, False)) for one in data["controller_templates"]}
+    assert slices == {"diagnose.yml": (2, True), "verify.yml": (2, True), "apply.yml": (1, False), "revert.yml": (1, False)}
 
 
 def surveys(data: Any) -> list[Any]:
-    return [item["survey_spec"] for name in ("controller_templates", "controller_workflows") for item in data[name] if "survey_spec" in item]
+    items = [*data["controller_templates"], *data["controller_workflows"]]
+    return [item["survey_spec"] for item in items if "survey_spec" in item]
 
 
 def test_the_server_accepts_the_surveys(data: Any) -> None:

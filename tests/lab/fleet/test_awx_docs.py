@@ -56,7 +56,8 @@ def done(make_lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
         environment = settings(home, url)
         build = ["ansible-galaxy", "collection", "build", "--output-path", str(home), str(ROOT)]
         for command in (build, ["sh", "-c", script]):
-            run = subprocess.run(command, cwd=home, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+            run = subprocess.run(command, cwd=home, env=environment, check=False, **output)  # type: ignore[call-overload]
             assert run.returncode == 0, run.stdout
         yield home / "vxlan-offload-project", state
 
@@ -91,6 +92,7 @@ def test_the_other_names_are_the_only_difference(done: tuple[Path, State]) -> No
 
 
 def test_the_variables_of_the_table_are_known() -> None:
-    sources = "".join(path.read_text(encoding="utf-8") for folder in ("awx", "playbooks", "roles") for path in (ROOT / folder).rglob("*.yml"))
+    files = [path for folder in ("awx", "playbooks", "roles") for path in (ROOT / folder).rglob("*.yml")]
+    sources = "".join(path.read_text(encoding="utf-8") for path in files)
     table = re.findall(r"`((?:vxlan_offload|workaround)_\w+)`", TEXT)
     assert table and [name for name in table if name not in sources] == []

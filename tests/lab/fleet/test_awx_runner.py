@@ -116,7 +116,8 @@ def test_a_pattern_that_matches_nothing_is_a_failed_job(playbook: str, cluster: 
 
 def test_apply_without_a_diagnosis_changes_nothing(cluster: Cluster) -> None:
     before = cluster.traces()
-    job = cluster.job("apply.yml", vxlan_offload_job_7={"schema": 1, "kind": "verify", "hosts": dict.fromkeys(NODES, {"status": "affected"})})
+    of_verify = {"schema": 1, "kind": "verify", "hosts": dict.fromkeys(NODES, {"status": "affected"})}
+    job = cluster.job("apply.yml", vxlan_offload_job_7=of_verify)
     assert (job.rc, job.status, cluster.traces()) == (2, "failed", before)
     assert set(job.errors) == {
         "no diagnosis came with this job (a variable vxlan_offload_job_NUMBER of kind diagnose): start the workflow, "
