@@ -185,7 +185,8 @@ def test_an_empty_inventory_is_an_error(name: str, limit: tuple[str, ...], two: 
     """As kubespray's ansible.cfg makes of a folder whose inventory ends in .ini."""
     (tmp_path / "inventory").mkdir()
     (tmp_path / "inventory/inventory.ini").write_text("node1\n", encoding="utf-8")
-    run = two.playbook("kubenet.vxlan_offload." + name, *limit, inventory_path=str(tmp_path / "inventory"), environment={"ANSIBLE_INVENTORY_IGNORE": ".ini"})
+    settings = {"inventory_path": str(tmp_path / "inventory"), "environment": {"ANSIBLE_INVENTORY_IGNORE": ".ini"}}
+    run = two.playbook("kubenet.vxlan_offload." + name, *limit, **settings)
     assert run.returncode not in (0, None), run.output
     assert "the inventory has no host: name one that has, with -i FILE" in run.output
     assert "Traceback" not in run.output
