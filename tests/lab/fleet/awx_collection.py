@@ -42,4 +42,4 @@ def main(folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])) if len(sys.argv) == 2 else "usage: awx_collection.py FOLDER")
+    sys.exit(main(Path(sys.argv[1])) or 0 if len(sys.argv) == 2 else "usage: awx_collection.py FOLDER")

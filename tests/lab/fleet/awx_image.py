@@ -23,13 +23,28 @@ def pins() -> list[str]:
     return [wanted[name]["package_pip"] for name in ("ansible_core", "ansible_runner")]
 
 
-def environment() -> Path:
-    """Its bin folder. Made once, and again when the pins change."""
+def _current() -> bool:
     stamp = HOME / ".stamp"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != repr(pins()):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(HOME)], check=True)
-        install = [str(HOME / "bin/pip"), "install", "-q", "--disable-pip-version-check", *pins()]
-        done = subprocess.run(install, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        assert done.returncode == 0, f"pip cannot install {' '.join(pins())} for {sys.version.split()[0]}: {done.stdout}"
-        stamp.write_text(repr(pins()), encoding="utf-8")
+    return stamp.exists() and stamp.read_text(encoding="utf-8") == repr(pins())
+
+
+def environment() -> Path:
+    """Its bin folder."""
+    assert _current(), f"{HOME} is not made of the pins of awx/execution-environment.yml: run make test-fleet"
     return HOME / "bin"
+
+
+def make() -> str:
+    """What is wrong, in one line; "" when the environment is there."""
+    if _current():
+        return ""
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(HOME)], check=True)
+    install = [str(HOME / "bin/pip"), "install", "-q", "--disable-pip-version-check", *pins()]
+    if subprocess.run(install, check=False).returncode:
+        return f"pip cannot install {' '.join(pins())} for Python {sys.version.split()[0]}: see above"
+    (HOME / ".stamp").write_text(repr(pins()), encoding="utf-8")
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(make() or 0)
