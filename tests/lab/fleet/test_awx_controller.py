@@ -128,9 +128,9 @@ def test_without_a_repository_it_says_which_variable_is_missing(tmp_path: Path) 
     assert results[-1]["result"]["msg"] == "vxlan_offload_awx_scm_url is empty: name the git repository that holds this folder's files"
 
 
-def test_a_project_without_the_playbooks_is_refused_as_awx_does(tmp_path: Path) -> None:
-    with controller(["site.yml"]) as (url, state):
-        filled(state)
-        done, results = awx_specs.playbook(tmp_path, SETUP, GIVEN, **settings(url))
-    assert done.returncode == 2
-    assert "Playbook not found for project." in json.dumps(results[-1]["result"])
+def test_the_controller_refuses_what_awx_refuses() -> None:
+    """So the runs above show that AWX would have taken what was posted."""
+    state = State(["site.yml"])
+    assert state.answer("POST", "/api/v2/job_templates/", {}, {"name": "x", "playbook": "kubenet.vxlan_offload.diagnose"})[0] == 400
+    _status, template = state.answer("POST", "/api/v2/job_templates/", {}, {"name": "x", "playbook": "site.yml"})
+    assert state.answer("POST", template["related"]["survey_spec"], {}, {"name": "", "description": "", "spec": []})[0] == 400
