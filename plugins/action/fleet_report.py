@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import Fleet, counts, fleet, published
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 ARGUMENTS: dict[str, t.Any] = {
@@ -21,7 +22,13 @@ ARGUMENTS: dict[str, t.Any] = {
     "probes": {"type": "dict", "default": {}},
     "directory": {"type": "path", "default": "./vxlan-offload-report"},
     "fail_on": {"type": "list", "elements": "str", "default": [], "choices": list(STATUSES)},
+    "expected": {"type": "list", "elements": "str", "default": []},
+    "hosts": {"type": "list", "elements": "str"},
+    "kind": {"type": "str", "default": "diagnose"},
+    "artifact": {"type": "str", "default": ""},
+    "artifact_detail": {"type": "str", "default": "verdict", "choices": ["verdict", "diagnosis"]},
 }
+VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
 
 
 def write_atomically(path: str, text: str) -> None:
@@ -37,13 +44,6 @@ def write_atomically(path: str, text: str) -> None:
         raise
 
 
-def counts(summary: dict[str, t.Any]) -> str:
-    """The first line: how many hosts have each status."""
-    hosts = summary["hosts"]
-    found = ", ".join(f"{number} {status}" for status, number in summary["status"].items() if number)
-    return f"{hosts} {'host' if hosts == 1 else 'hosts'}: {found}"
-
-
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
@@ -53,17 +53,29 @@ class ActionModule(ActionBase):
         _unused, args = self.validate_argument_spec(argument_spec=ARGUMENTS)
         if not args["results"]:
             raise AnsibleActionFail("no host was checked: look at the inventory, --limit and vxlan_offload_hosts")
+        if args["artifact"] and not re.fullmatch(VARIABLE, args["artifact"]):
+            raise AnsibleActionFail(f"artifact {args['artifact']!r} is no name of a variable: letters, digits and _ only")
         try:
-            report = fleet(args["results"], args["probes"])
+            report = fleet(args["results"], args["probes"], args["expected"])
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from error
         path = self._write(args["directory"], report)
-        for line in [counts(report["summary"]), *report["lines"]]:
+        lines = [*counts(report["summary"]), *self._lines(report, args["hosts"])]
+        for line in [*lines, f"report: {path}"]:
             self._display.display(line)
-        self._display.display(f"report: {path}")
-        return self._result(report, path, args["fail_on"])
+        result = self._result(report, path, args["fail_on"])
+        if args["artifact"]:
+            data = {args["artifact"]: published(report, args["kind"], args["artifact_detail"])}
+            # What ansible.builtin.set_stats returns.
+            result["ansible_stats"] = {"data": data, "per_host": False, "aggregate": True}
+        return result
 
-    def _write(self, directory: str, report: dict[str, t.Any]) -> str:
+    def _lines(self, report: Fleet, wanted: list[str] | None) -> list[str]:
+        """Those of the wanted hosts: fleet() gives one line for each host, in the order of its hosts."""
+        pairs = zip(report["hosts"], report["lines"])
+        return [line for name, line in pairs if wanted is None or name in wanted]
+
+    def _write(self, directory: str, report: Fleet) -> str:
         path = os.path.join(os.path.abspath(directory), "fleet.json")
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -72,7 +84,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"cannot write {path}: {error.strerror}; set vxlan_offload_report_dir") from error
         return path
 
-    def _result(self, report: dict[str, t.Any], path: str, fail_on: list[str]) -> dict[str, t.Any]:
+    def _result(self, report: Fleet, path: str, fail_on: list[str]) -> dict[str, t.Any]:
         found = sorted(name for name, verdict in report["hosts"].items() if verdict["status"] in fail_on)
         result: dict[str, t.Any] = {"changed": False, "path": path, "summary": report["summary"], "lines": report["lines"]}
         if found:

@@ -37,6 +37,34 @@ options:
     elements: str
     choices: [affected, exposed, unknown, mitigated, unaffected]
     default: []
+  expected:
+    description:
+      - The hosts that ought to be in O(results). The summary counts them and names those that are not there.
+      - Without it nothing is said about hosts that were left out, for example by C(--limit).
+    type: list
+    elements: str
+    default: []
+  hosts:
+    description: Print the lines of these hosts only. The file always has all. By default every line is printed.
+    type: list
+    elements: str
+  kind:
+    description: Which run it was, for example V(diagnose). Part of the artifact.
+    type: str
+    default: diagnose
+  artifact:
+    description:
+      - Name of a variable under which the verdicts are published as C(ansible.builtin.set_stats) would do. AWX hands it to the
+        following nodes of a workflow, C(ansible-runner) has it in C(artifact_data) of the event C(playbook_on_stats).
+      - Empty publishes nothing. Nothing is published when the task fails (ansible-core takes statistics from results that are ok only).
+      - Two slices of one AWX job that publish under the same name overwrite each other. Make the name unique for each job.
+    type: str
+    default: ""
+  artifact_detail:
+    description: V(verdict) publishes status, tcp, udp, summary and action of each host (some 500 bytes), V(diagnosis) everything.
+    type: str
+    choices: [verdict, diagnosis]
+    default: verdict
 attributes:
   check_mode:
     description: Runs in check mode.
@@ -67,6 +95,7 @@ EXAMPLES = r"""
   kubenet.vxlan_offload.fleet_report:
     results: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'diagnose_node_info'))) }}"
     directory: ./vxlan-offload-report
+    expected: "{{ groups['all'] }}"
   run_once: true
 """
 
@@ -77,10 +106,13 @@ path:
   returned: success
   sample: /home/op/vxlan-offload-report/fleet.json
 summary:
-  description: How many hosts have each status, and the causes.
+  description:
+    - How many hosts have each status, and the causes. With O(expected) also C(expected), the number of hosts that there are, and
+      C(not_checked), the names of those that are not in O(results).
   type: dict
   returned: success
-  sample: {"hosts": 3, "affected": 1, "exposed": 0, "unknown": 0, "mitigated": 1, "unaffected": 1}
+  sample: {"hosts": 1, "status": {"affected": 1, "exposed": 0, "unknown": 0, "mitigated": 0, "unaffected": 0}, "causes": {"lco_checksum": 1},
+           "expected": 2, "not_checked": ["node2"]}
 lines:
   description: The printed summary, one line per host, worst first.
   type: list

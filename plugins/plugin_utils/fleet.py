@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
@@ -18,6 +18,8 @@ _FACTS_KEYS = ("facts", "node")
 # C0, DEL, C1 and the marks that turn the direction of text: what a node could say to a terminal.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _LONGEST = 400
+_NAMED = 20
+_VERDICT = ("status", "tcp", "udp", "summary", "action")
 
 
 class Fleet(TypedDict):
@@ -88,10 +90,37 @@ def _causes(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None) -> Fleet:
+def _expected(hosts: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """What to add to the summary where it is known which hosts there are. A host that nobody asked for is one of them, too."""
+    wanted = {str(printable(str(name))) for name in names}
+    return {"expected": len(wanted | set(hosts)), "not_checked": sorted(wanted - set(hosts))} if wanted else {}
+
+
+def counts(summary: Mapping[str, Any]) -> list[str]:
+    """The first lines of a report: how many hosts have each status, and how many of those that there are were checked."""
+    number = summary["hosts"]
+    found = ", ".join(f"{count} {status}" for status, count in summary["status"].items() if count)
+    lines = [f"{number} {'host' if number == 1 else 'hosts'}: {found}"]
+    if "expected" in summary:
+        missing = summary["not_checked"]
+        named = ", ".join(missing[:_NAMED]) + (f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else "")
+        lines.append(f"checked {number} of {summary['expected']} hosts" + (f"; not checked: {named}" if missing else ""))
+    return lines
+
+
+def published(report: Fleet, kind: str, detail: str) -> dict[str, Any]:
+    """What other runs need of a report: the verdict of each host, or with `detail` "diagnosis" all that is known of it."""
+    hosts = report["hosts"]
+    if detail != "diagnosis":
+        hosts = {name: {key: found[key] for key in _VERDICT if key in found} for name, found in hosts.items()}
+    return {"schema": report["schema"], "kind": kind, "hosts": hosts, "summary": report["summary"]}
+
+
+def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None, expected: Iterable[str] = ()) -> Fleet:
     """Judge every host of `results` ({host: node_info's result, or "diagnosis", or an error}).
 
-    `probes`: what service_probe returned, for the hosts that were asked.
+    `probes`: what service_probe returned, for the hosts that were asked. `expected`: the hosts that ought to be in `results`;
+    the summary names those that are not.
     Raises ValueError when `results` is not a dictionary of hosts.
     """
     if not isinstance(results, Mapping):
@@ -106,6 +135,6 @@ def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None) -
     counts = {status: sum(1 for one in hosts.values() if one["status"] == status) for status in STATUSES}
     return {
         "schema": SCHEMA, "hosts": {name: hosts[name] for name in order},
-        "summary": {"hosts": len(hosts), "status": counts, "causes": _causes(hosts)},
+        "summary": {"hosts": len(hosts), "status": counts, "causes": _causes(hosts), **_expected(hosts, expected)},
         "lines": [_line(name, hosts[name], width) for name in order],
     }  # fmt: skip
