@@ -136,7 +136,7 @@ def stop_message(verdicts: Mapping[str, Any], fail_on: Sequence[str], override: 
         raise ValueError(f"{', '.join(wrong)} is no status: choose from {', '.join(STATUSES)}")
     groups: dict[tuple[str, str, str], list[str]] = {}
     for name, verdict in verdicts.items():
-        found = verdict["diagnosis"]
+        found = host_diagnosis(verdict)
         if found["status"] in fail_on:
             groups.setdefault((found["status"], found["summary"], found["action"]), []).append(name)
     if not groups:
