@@ -16,7 +16,10 @@ description:
   - The C(galaxy.yml) of some tags names the release before. P(kubenet.vxlan_offload.kubespray_plan#filter) knows which.
 options:
   _terms:
-    description: The folders, in the order in which they are looked into.
+    description:
+      - The folders, in the order in which they are looked into.
+      - A relative one is taken from the folder of each playbook of the command line. The variable C(playbook_dir) is of no use here,
+        in an imported playbook it is the folder of that one.
     type: list
     elements: str
     required: true
@@ -28,7 +31,7 @@ seealso:
 EXAMPLES = r"""
 - name: Show which kubespray this playbook is about to run
   ansible.builtin.debug:
-    msg: "{{ query('kubenet.vxlan_offload.kubespray_tree', playbook_dir, playbook_dir ~ '/kubespray') }}"
+    msg: "{{ query('kubenet.vxlan_offload.kubespray_tree', '.', 'kubespray') }}"
 """
 
 RETURN = r"""
@@ -51,8 +54,10 @@ _raw:
       sample: 1.30.4
 """
 
+import os
 from typing import Any, Optional
 
+from ansible import context
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kubespray_tree import look
@@ -63,4 +68,6 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: Optional[dict[str, Any]] = None, **kwargs: Any) -> list[dict[str, Any]]:
         """Look into each folder; see the documentation above."""
-        return [dict(found) for found in map(look, terms) if found]
+        places = [os.path.abspath(os.path.dirname(str(name))) for name in context.CLIARGS.get("args") or [""]]
+        folders = [os.path.normpath(os.path.join(place, str(term))) for term in terms for place in places]
+        return [dict(found) for found in map(look, dict.fromkeys(folders)) if found]
