@@ -57,6 +57,12 @@ _value:
   description: The plan.
   type: dict
   contains:
+    error:
+      description:
+        - Which value is not understood. There is no candidate then, and P(kubenet.vxlan_offload.preflight#filter) calls the node V(unknown).
+        - Empty otherwise.
+      type: str
+      sample: ""
     release:
       description: The release, or the first and the last that are possible. Empty when it is not in the table.
       type: str

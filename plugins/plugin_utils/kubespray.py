@@ -42,8 +42,10 @@ class Fact(NamedTuple):
 
 
 class Plan(TypedDict):
-    """`candidates`: each possible plan. `release`: which kubespray, and `told_by` what. `sources`: where each key comes from."""
+    """`candidates`: each possible plan. `release`: which kubespray, and `told_by` what. `sources`: where each key comes from.
+    `error`: why there is no candidate, empty when there is one."""
 
+    error: str
     release: str
     told_by: str
     candidates: list[dict[str, Any]]
@@ -54,13 +56,22 @@ def plan(variables: Mapping[str, Any], version: str = "", tree: Optional[Mapping
     """Plan what kubespray is about to install.
 
     `variables`: those of VARIABLES that are visible; empty ones count as not set. `version`: kubespray's release as the user
-    names it. `tree`: what was found of kubespray itself, ``{path, version, kube_version}``. Raises ValueError for a version or
-    mode that is not understood.
+    names it. `tree`: what was found of kubespray itself, ``{path, version, kube_version}``. A value that is not understood is the
+    `error` of the plan: kubespray must be able to go on. Raises ValueError when `variables` is no dictionary.
     """
     if not isinstance(variables, Mapping):
         raise ValueError("kubespray_plan needs a dictionary of kubespray's variables, for example kube_version")
     seen = {name: variables[name] for name in VARIABLES if variables.get(name) not in (None, "")}
-    releases, told_by = _releases(seen, version, tree)
+    try:
+        releases, told_by = _releases(seen, version, tree)
+        candidates, sources = _candidates(seen, releases)
+    except ValueError as error:
+        return {"error": str(error), "release": "", "told_by": "nothing", "candidates": [], "sources": {}}
+    return {"error": "", "release": _span(releases), "told_by": told_by, "candidates": candidates, "sources": sources}
+
+
+def _candidates(seen: Mapping[str, Any], releases: tuple[Release, ...]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Every combination that is possible, and the sources of the first."""
     candidates: list[dict[str, Any]] = []
     sources: dict[str, str] = {}
     for release in releases or (None,):
@@ -70,7 +81,7 @@ def plan(variables: Mapping[str, Any], version: str = "", tree: Optional[Mapping
             candidate = dict(zip(facts, values))
             if candidate not in candidates:
                 candidates.append(candidate)
-    return {"release": _span(releases), "told_by": told_by, "candidates": candidates, "sources": sources}
+    return candidates, sources
 
 
 def _releases(seen: Mapping[str, Any], version: str, tree: Optional[Mapping[str, Any]]) -> tuple[tuple[Release, ...], str]:

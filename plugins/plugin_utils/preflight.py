@@ -44,6 +44,8 @@ def cluster_runs(facts: Mapping[str, Any]) -> bool | None:
 
 def planned_verdict(plan: Mapping[str, Any], kernel: Any) -> dict[str, Any]:
     """What a node with this kernel will be. Candidates that end differently are unknown; never a guess."""
+    if plan.get("error"):
+        return _unknown(f"the plan cannot be judged: {plan['error']}", [])
     usable = isinstance(kernel, Mapping) and bool(kernel.get("release"))
     found = []
     for candidate in plan["candidates"]:
@@ -96,7 +98,7 @@ def preflight(result: Any, plan: Mapping[str, Any]) -> dict[str, Any]:
     `result`: what node_info returned or how it failed. `plan`: of kubespray.plan. The diagnosis has `basis` (node, plan or
     none) and `planned` besides the usual keys. Raises ValueError when `plan` is no plan.
     """
-    if not isinstance(plan, Mapping) or not plan.get("candidates"):
+    if not isinstance(plan, Mapping) or "candidates" not in plan:
         raise ValueError("preflight needs a plan: pass what the filter kubespray_plan returned")
     own = host_diagnosis(result)
     facts = result.get("node") if isinstance(result, Mapping) else None

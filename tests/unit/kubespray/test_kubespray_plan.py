@@ -174,9 +174,15 @@ def test_the_users_word_counts_more_than_the_checkout() -> None:
         ({"kube_version": "latest"}, "", "write it like"),
     ],
 )
-def test_what_is_not_understood_is_refused(variables: dict[str, Any], version: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        plan(variables, version)
+def test_what_is_not_understood_is_unknown_with_the_reason(variables: dict[str, Any], version: str, message: str) -> None:
+    verdict = planned_verdict(plan(variables, version), KERNEL)
+    assert verdict["status"] == "unknown"
+    assert verdict["summary"].startswith("the plan cannot be judged: ") and message in verdict["summary"]
+
+
+def test_variables_must_be_a_dictionary() -> None:
+    with pytest.raises(ValueError, match="needs a dictionary of kubespray's variables"):
+        plan(["kube_version"])  # type: ignore[arg-type]
 
 
 def test_the_role_reads_the_variables_that_the_plan_knows() -> None:
