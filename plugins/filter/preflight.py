@@ -24,6 +24,10 @@ options:
     description: The answer of P(kubenet.vxlan_offload.kubespray_plan#filter).
     type: dict
     required: true
+  remark:
+    description: Whether the summary of a node on which a cluster runs says what the plan changes. After the upgrade it changes nothing any more.
+    type: bool
+    default: true
 seealso:
   - plugin: kubenet.vxlan_offload.kubespray_plan
     plugin_type: filter
@@ -66,10 +70,10 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import preflight as judging
 
 
-def preflight(result: Any, plan: Any) -> dict[str, Any]:
+def preflight(result: Any, plan: Any, remark: bool = True) -> dict[str, Any]:
     """Judge one node; see the documentation above."""
     try:
-        return judging.preflight(result, plan)
+        return judging.preflight(result, plan, remark)
     except ValueError as error:
         raise AnsibleFilterError(f"preflight: {error}") from error
 

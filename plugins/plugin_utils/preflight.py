@@ -92,11 +92,12 @@ def _unknown(reason: str, missing: list[dict[str, str]], verdict: Mapping[str, A
     return {**base, "status": "unknown", "tcp": "unknown", "udp": "unknown", "summary": reason, "action": how, "missing": missing}
 
 
-def preflight(result: Any, plan: Mapping[str, Any]) -> dict[str, Any]:
+def preflight(result: Any, plan: Mapping[str, Any], remark: bool = True) -> dict[str, Any]:
     """The verdict as ``{diagnosis: ...}``.
 
-    `result`: what node_info returned or how it failed. `plan`: of kubespray.plan. The diagnosis has `basis` (node, plan or
-    none) and `planned` besides the usual keys. Raises ValueError when `plan` is no plan.
+    `result`: what node_info returned or how it failed. `plan`: of kubespray.plan. `remark`: say what the plan changes on a node
+    where a cluster runs; after the upgrade it changes nothing any more. The diagnosis has `basis` (node, plan or none) and
+    `planned` besides the usual keys. Raises ValueError when `plan` is no plan.
     """
     if not isinstance(plan, Mapping) or "candidates" not in plan:
         raise ValueError("preflight needs a plan: pass what the filter kubespray_plan returned")
@@ -107,7 +108,7 @@ def preflight(result: Any, plan: Mapping[str, Any]) -> dict[str, Any]:
     planned = planned_verdict(plan, part(facts, "kernel"))
     runs = cluster_runs(facts)
     if runs:
-        return _with({**own, "summary": own["summary"] + _remark(own, planned)}, "node", plan)
+        return _with({**own, "summary": own["summary"] + (_remark(own, planned) if remark else "")}, "node", plan)
     if runs is None and planned["status"] not in GOOD:
         text = f"whether a cluster runs here could not be read; if none does: {planned['status']}, {planned['summary']}"
         unread = own["missing"] or [{"fact": "netfilter", "reason": "could not be read", "how": "run with become: true"}]
@@ -137,7 +138,7 @@ def stop_message(verdicts: Mapping[str, Any], fail_on: Sequence[str], override: 
     if wrong:
         raise ValueError(f"{', '.join(wrong)} is no status: choose from {', '.join(STATUSES)}")
     groups: dict[tuple[str, str, str], list[str]] = {}
-    for name, verdict in verdicts.items():
+    for name, verdict in sorted(verdicts.items()):
         found = host_diagnosis(verdict)
         if found["status"] in fail_on:
             groups.setdefault((found["status"], found["summary"], found["action"]), []).append(name)

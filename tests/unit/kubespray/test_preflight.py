@@ -62,6 +62,11 @@ def test_a_good_node_hears_nothing_of_a_good_plan() -> None:
     assert "planned" not in judge(GOOD, "kube_1_18_6_fixed")["summary"]
 
 
+def test_after_the_upgrade_the_plan_is_not_mentioned() -> None:
+    found = preflight({"node": b.facts("kube_1_17_before_fix")}, GOOD, remark=False)["diagnosis"]
+    assert found["status"] == "affected" and "planned" not in found["summary"]
+
+
 def test_the_kernel_of_the_node_decides_about_a_plan() -> None:
     felix = plan({}, "2.19.0")
     assert judge(felix, **{**BARE, "kernel": b.kernel("5.15.0-37-generic")})["status"] == "affected"
@@ -92,7 +97,7 @@ def verdict(status: str, summary: str = "why", action: str = "plan this") -> dic
 
 
 def test_stop_message_names_nodes_reason_cure_and_override() -> None:
-    verdicts = {"node1": verdict("affected"), "node2": verdict("unaffected"), "node3": verdict("affected"), "node4": verdict("unknown", "dark")}
+    verdicts = {"node3": verdict("affected"), "node1": verdict("affected"), "node2": verdict("unaffected"), "node4": verdict("unknown", "dark")}
     assert stop_message(verdicts, ["affected"], "go") == (
         "2 of 4 checked nodes stop this run. node1, node3 affected: why -> plan this. To go on all the same: -e go=true"
     )
