@@ -14,7 +14,7 @@ export ANSIBLE_PIPELINING := True
 export ANSIBLE_NOCOWS := 1
 export PYTHONPATH := $(TREE)
 
-.PHONY: help demo test test-lab test-matrix matrix-table kernel-lab kernel-lab-table kernels diagnose bench venv packages clean
+.PHONY: help demo test test-lab test-fleet test-matrix matrix-table kernel-lab kernel-lab-table kernels diagnose bench venv packages clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,7 +29,10 @@ test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
-	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel --ignore tests/lab/fleet
+
+test-fleet: venv packages $(VENV)/.fleet ## Batches, kubespray, AWX, ansible-runner, ansible-pull on lab nodes (minutes)
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/fleet
 
 test-matrix: venv packages ## Every module under each ansible-core and each Python that nodes have (minutes)
 	@$(RUN) PYENV_ROOT="$${PYENV_ROOT:-$$HOME/.pyenv}" MATRIX_ENVIRONMENTS="$(MATRIX)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix
@@ -75,6 +78,11 @@ $(VENV)/.ready: tests/requirements-controller.txt
 $(VENV)/.reader: $(VENV)/.ready tests/requirements-reader.txt | packages
 	@$(BIN)/pip install -q --disable-pip-version-check setuptools wheel
 	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -r tests/requirements-reader.txt
+	@touch $@
+
+$(VENV)/.fleet: $(VENV)/.ready tests/requirements-fleet.txt tests/lab/fleet/awx_collection.sh
+	@$(BIN)/pip install -q --disable-pip-version-check -r tests/requirements-fleet.txt
+	@tests/lab/fleet/awx_collection.sh $(VENV)/awx
 	@touch $@
 
 $(TREE)/ansible_collections/kubenet/vxlan_offload: $(VENV)/.ready

@@ -111,8 +111,12 @@ summary:
       C(not_checked), the names of those that are not in O(results).
   type: dict
   returned: success
-  sample: {"hosts": 1, "status": {"affected": 1, "exposed": 0, "unknown": 0, "mitigated": 0, "unaffected": 0}, "causes": {"lco_checksum": 1},
-           "expected": 2, "not_checked": ["node2"]}
+  sample:
+    hosts: 1
+    status: {"affected": 1, "exposed": 0, "unknown": 0, "mitigated": 0, "unaffected": 0}
+    causes: {"lco_checksum": 1}
+    expected: 2
+    not_checked: ["node2"]
 lines:
   description: The printed summary, one line per host, worst first.
   type: list

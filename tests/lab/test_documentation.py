@@ -57,8 +57,8 @@ def test_examples_of(path: Path, lab: Any, tmp_path: Path) -> None:
     assert {one["task"] for one in run.results if one["status"] == "ok"} >= {task["name"] for task in tasks}, run.output
 
 
-def readme_blocks() -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def blocks(page: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
     return re.findall(r"<!-- run by tests/lab/test_documentation.py -->\n```sh\n(.*?)```", text, re.S)
 
 
@@ -66,10 +66,15 @@ def commands(block: str) -> list[str]:
     return [line for line in block.splitlines() if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("number", range(2))
-def test_readme_commands(number: int, make_lab: Any, tmp_path: Path) -> None:
+# A page, and how many blocks it has: one that lost its mark would not be run.
+PAGES = {"README.md": 2, "docs/fleet.md": 4}
+
+
+@pytest.mark.parametrize(("page", "number"), [(page, number) for page, count in PAGES.items() for number in range(count)])
+def test_commands_of(page: str, number: int, make_lab: Any, tmp_path: Path) -> None:
     """As printed, in a folder with the user's hosts.ini. sudo and -b fall away: the lab's nodes are entered as root."""
-    block = readme_blocks()[number]
+    assert len(blocks(page)) == PAGES[page]
+    block = blocks(page)[number]
     lab = make_lab("pre_fix_kube_proxy", "fixed_kube_proxy")
     (tmp_path / "hosts.ini").symlink_to(lab.inventory)
     (tmp_path / "plugins").symlink_to(ROOT / "plugins")

@@ -61,7 +61,8 @@ def test_a_failure_in_batch_2_leaves_batch_3_untouched_and_the_rest_of_batch_2_c
     before = {node: traces(lab, node) for node in [fails, *later]}
     run = playbook(lab, "apply", tmp_path, vxlan_offload_serial="1,2", vxlan_offload_health_delay=1)
     assert run.returncode == 2, run.output
-    assert hosts_in_order(run) == [first, fails, beside]
+    reads = hosts_in_order(run)
+    assert (reads[0], set(reads[1:])) == (first, {fails, beside})
     assert [treated(lab, node) for node in lab.nodes] == [True, False, True, False, False, False]
     assert {node: traces(lab, node) for node in [fails, *later]} == before
     assert [lab.verdict(node) for node in lab.nodes] == [CURED, BROKEN, CURED, BROKEN, BROKEN, BROKEN]
@@ -98,7 +99,7 @@ def test_a_batch_that_is_not_served_stops_the_rollout_and_keeps_the_workaround(m
     (why,) = failures(run, "Stop before the next batch when a treated node is not served").values()
     assert why.startswith("the workaround is in force but the Service does not answer: ") and "\n" not in why
     assert "Traceback" not in run.output
-    assert report(tmp_path)["hosts"][first]["probe"]["verdict"] == "dns_server_down"
+    assert report(tmp_path)["hosts"][first]["probe"]["verdict"] == "refused"
     run = playbook(lab, "apply", tmp_path, vxlan_offload_health_probe=False, **settings)
     assert run.returncode == 0, run.output
     assert treated(lab, second)
@@ -184,7 +185,8 @@ def test_an_empty_inventory_is_an_error(name: str, limit: tuple[str, ...], two: 
     """As kubespray's ansible.cfg makes of a folder whose inventory ends in .ini."""
     (tmp_path / "inventory").mkdir()
     (tmp_path / "inventory/inventory.ini").write_text("node1\n", encoding="utf-8")
-    run = two.playbook("kubenet.vxlan_offload." + name, *limit, inventory_path=str(tmp_path / "inventory"))
+    settings = {"inventory_path": str(tmp_path / "inventory"), "environment": {"ANSIBLE_INVENTORY_IGNORE": ".ini"}}
+    run = two.playbook("kubenet.vxlan_offload." + name, *limit, **settings)
     assert run.returncode not in (0, None), run.output
     assert "the inventory has no host: name one that has, with -i FILE" in run.output
     assert "Traceback" not in run.output

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts, fleet, published
 
 from . import build as b
 
@@ -86,3 +86,37 @@ def test_what_is_no_fleet_is_a_clear_error(bad: Any) -> None:
 
 def test_no_hosts_is_an_empty_report() -> None:
     assert fleet({})["summary"]["hosts"] == 0
+
+
+def test_hosts_that_ought_to_be_there_are_counted_and_named() -> None:
+    summary = fleet({"a": RESULTS["good"], "b": RESULTS["gone"]}, expected=["a", "b", "z", "c"])["summary"]
+    assert (summary["expected"], summary["not_checked"]) == (4, ["c", "z"])
+    assert counts(summary)[1] == "checked 2 of 4 hosts; not checked: c, z"
+
+
+def test_a_host_that_nobody_expected_is_one_of_those_that_there_are() -> None:
+    assert counts(fleet({"a": RESULTS["good"]}, expected=["b"])["summary"])[1] == "checked 1 of 2 hosts; not checked: b"
+
+
+def test_nothing_is_said_about_others_where_it_is_not_known_which_there_are() -> None:
+    summary = fleet({"a": RESULTS["good"]})["summary"]
+    assert "expected" not in summary and counts(summary) == ["1 host: 1 unaffected"]
+
+
+def test_a_long_list_of_hosts_is_cut() -> None:
+    names = ["n%03d" % number for number in range(30)]
+    assert counts(fleet({"a": RESULTS["good"]}, expected=names)["summary"])[1].endswith("n019 and 10 more")
+
+
+def test_verdicts_are_published_by_host_and_short() -> None:
+    report = fleet(RESULTS)
+    value = published(report, "diagnose", "verdict")
+    assert (value["schema"], value["kind"], value["summary"]) == (1, "diagnose", report["summary"])
+    assert set(value["hosts"]) == set(RESULTS)
+    assert all(set(one) == {"status", "tcp", "udp", "summary", "action"} for one in value["hosts"].values())
+    assert {name: one["status"] for name, one in value["hosts"].items()} == {name: one["status"] for name, one in report["hosts"].items()}
+
+
+def test_or_whole() -> None:
+    report = fleet(RESULTS)
+    assert published(report, "verify", "diagnosis")["hosts"] == report["hosts"]
