@@ -72,7 +72,9 @@ _value:
       type: str
       sample: vxlan_offload_kubespray_version
     candidates:
-      description: Each possible plan, as P(kubenet.vxlan_offload.predict#filter) takes it. Different ones mean that something is not known.
+      description:
+        - Each possible plan, as P(kubenet.vxlan_offload.predict#filter) takes it.
+        - Different ones mean that something is not known.
       type: list
       elements: dict
       sample:

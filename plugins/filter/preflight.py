@@ -25,7 +25,9 @@ options:
     type: dict
     required: true
   remark:
-    description: Whether the summary of a node on which a cluster runs says what the plan changes. After the upgrade it changes nothing any more.
+    description:
+      - Whether the summary of a node on which a cluster runs says what the plan changes.
+      - After the upgrade it changes nothing any more.
     type: bool
     default: true
 seealso:

@@ -92,9 +92,8 @@ class Site:
         own = {key: options.pop(key) for key in ("environment", "venv") if key in options}
         hosts = self.write("hosts.json", json.dumps({"all": {"hosts": self.variables}}))
         variables = {"vxlan_offload_report_dir": str(self.folder), **options}
-        return self.lab.playbook(
-            str(self.folder / playbook), "-i", str(hosts), *arguments, inventory_path=str(self.folder / inventory), variables=variables, **own
-        )
+        own["inventory_path"] = str(self.folder / inventory)
+        return self.lab.playbook(str(self.folder / playbook), "-i", str(hosts), *arguments, variables=variables, **own)
 
     def report(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / "fleet.json").read_text(encoding="utf-8"))

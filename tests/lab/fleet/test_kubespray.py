@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The preflight in front of a stand-in for kubespray, for inventories of its eras: the return code, which plays ran, and the message.
 
-The lab has nodes before kubespray (bare), of a cluster without VXLAN (routed: IPIP or host-gw), of one that fails (bad) and of one that works (good).
+The lab has nodes before kubespray (bare), of a cluster without VXLAN (routed, as with IPIP or host-gw), of one that fails (bad) and of
+one that works (good).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ NODES = ("node1", "node2", "node3")
 ALL = sorted(NODES)
 GO_ON = "To go on all the same: -e vxlan_offload_preflight_ignore_errors=true"
 KUBE_1_17 = (
-    "planned by kubespray 2.12.6 to 2.14.2: node to Service traffic over VXLAN will fail: kube-proxy v1.17.5 leaves its mark on the outer packet "
-    "and masquerades it again -> plan Kubernetes 1.16.13, 1.17.9, 1.18.6, 1.19.0 or later, or apply the workaround role (method auto) when the nodes are up"
+    "planned by kubespray 2.12.6 to 2.14.2: node to Service traffic over VXLAN will fail: kube-proxy v1.17.5 leaves its mark on the outer "
+    "packet and masquerades it again -> plan Kubernetes 1.16.13, 1.17.9, 1.18.6, 1.19.0 or later, or apply the workaround role (method auto) "
+    "when the nodes are up"
 )
 
 
@@ -100,7 +102,8 @@ def test_unknown_says_which_variable_to_set(site: Any) -> None:
     here = site("2.31")
     run = here.run(vxlan_offload_preflight_fail_on=["unknown"])
     assert run.returncode == 2 and ran(run, STAND_IN) == []
-    assert "set vxlan_offload_kubespray_version to kubespray's release, or kube_version and calico_version and calico_vxlan_mode" in failure(run, STOP)
+    wanted = "set vxlan_offload_kubespray_version to kubespray's release, or kube_version and calico_version and calico_vxlan_mode"
+    assert wanted in failure(run, STOP)
 
 
 # How it is run
@@ -159,7 +162,8 @@ def test_no_node_is_an_error(how: str, site: Any, tmp_path: Path) -> None:
     settings = {"ANSIBLE_INVENTORY_IGNORE": ".ini,.cfg"} if how == "folder" else {}
     run = here.run(inventory="inventory" if how == "folder" else "inventory/inventory.ini", environment=settings)
     assert (run.returncode, ran(run, STAND_IN)) == (2, [])
-    assert failure(run, NO_NODE).startswith("no node of a kubespray cluster, so nothing would be checked: fill kube_control_plane and kube_node")
+    wanted = "no node of a kubespray cluster, so nothing would be checked: fill kube_control_plane and kube_node"
+    assert failure(run, NO_NODE).startswith(wanted)
 
 
 def test_a_limit_without_a_cluster_node_is_an_error(site: Any) -> None:

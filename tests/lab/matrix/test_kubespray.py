@@ -16,7 +16,7 @@ import versions
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fleet"))
 
-from kubespray_site import STAND_IN, STOP, Site, failure, make_bare, ran  # noqa: E402
+from kubespray_site import STAND_IN, STOP, Site, failure, make_bare, ran
 
 # era: (controller, kubespray's own word, return code and status for a node before kubespray, on a kernel with lco_checksum)
 ERAS = {

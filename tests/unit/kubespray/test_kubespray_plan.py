@@ -99,7 +99,10 @@ PLANS = [
     ("release_that_is_not_known", {}, "2.99.0", "unknown"),
     (
         "release_that_is_not_known_with_everything_set",
-        {"kube_version": "1.36.0", "kube_network_plugin": "calico", "calico_version": "3.31.7", "calico_vxlan_mode": "Always", "kube_proxy_mode": "ipvs"},
+        {
+            "kube_version": "1.36.0", "kube_network_plugin": "calico", "calico_version": "3.31.7", "calico_vxlan_mode": "Always",
+            "kube_proxy_mode": "ipvs",
+        },
         "2.99.0",
         "unaffected",
     ),

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kubespray_tree import look
 
-GALAXY = "---\nnamespace: kubernetes_sigs\ndescription: Deploy a production ready Kubernetes cluster\nname: %s\nversion: %s\nreadme: README.md\n"
+GALAXY = "---\nnamespace: kubernetes_sigs\ndescription: Deploy a Kubernetes cluster\nname: %s\nversion: %s\nreadme: README.md\n"
 EXPRESSION = "kube_version: \"{{ (kubelet_checksums['amd64'] | dict2items)[0].key }}\"\n"
 
 # (files, the answer: version and default kube_version)
@@ -29,7 +29,7 @@ TREES: list[tuple[str, dict[str, str], Any]] = [
         {"galaxy.yml": GALAXY % ("kubespray", "2.31.0"), "roles/kubespray_defaults/defaults/main/main.yml": EXPRESSION},
         ("2.31.0", ""),
     ),
-    ("installed_collection", {"MANIFEST.json": json.dumps({"collection_info": {"name": "kubespray", "version": "2.28.0"}})}, ("2.28.0", "")),
+    ("installed", {"MANIFEST.json": json.dumps({"collection_info": {"name": "kubespray", "version": "2.28.0"}})}, ("2.28.0", "")),
     ("another_collection", {"galaxy.yml": GALAXY % ("vxlan_offload", "1.0.0")}, None),
     ("another_manifest", {"MANIFEST.json": json.dumps({"collection_info": {"name": "other", "version": "2.28.0"}})}, None),
     ("broken_manifest", {"MANIFEST.json": "[]"}, None),

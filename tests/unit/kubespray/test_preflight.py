@@ -97,7 +97,8 @@ def verdict(status: str, summary: str = "why", action: str = "plan this") -> dic
 
 
 def test_stop_message_names_nodes_reason_cure_and_override() -> None:
-    verdicts = {"node3": verdict("affected"), "node1": verdict("affected"), "node2": verdict("unaffected"), "node4": verdict("unknown", "dark")}
+    verdicts = {"node3": verdict("affected"), "node1": verdict("affected"), "node2": verdict("unaffected")}
+    verdicts["node4"] = verdict("unknown", "dark")
     assert stop_message(verdicts, ["affected"], "go") == (
         "2 of 4 checked nodes stop this run. node1, node3 affected: why -> plan this. To go on all the same: -e go=true"
     )
