@@ -59,7 +59,7 @@ _value:
   contains:
     error:
       description:
-        - Which value is not understood. There is no candidate then, and P(kubenet.vxlan_offload.preflight#filter) calls the node V(unknown).
+        - Which value is not understood. There is no candidate then.
         - Empty otherwise.
       type: str
       sample: ""

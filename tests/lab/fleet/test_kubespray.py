@@ -21,8 +21,8 @@ ALL = sorted(NODES)
 GO_ON = "To go on all the same: -e vxlan_offload_preflight_ignore_errors=true"
 KUBE_1_17 = (
     "planned by kubespray 2.12.6 to 2.14.2: node to Service traffic over VXLAN will fail: kube-proxy v1.17.5 leaves its mark on the outer "
-    "packet and masquerades it again -> plan Kubernetes 1.16.13, 1.17.9, 1.18.6, 1.19.0 or later, or apply the workaround role (method auto) "
-    "when the nodes are up"
+    "packet and masquerades it again -> plan Kubernetes 1.16.13, 1.17.9, 1.18.6, 1.19.0 or later, or apply the workaround "
+    "role (method auto) when the nodes are up"
 )
 
 
@@ -60,6 +60,7 @@ ERAS: list[tuple[str, str, str, dict[str, Any], tuple[str, ...], int, str]] = [
     ("calico_of_2_19_with_ipip", "2.19", "", {"calico_ipip_mode": "Always"}, BARE, 0, "unaffected"),
     ("calico_of_2_26_turns_the_offload_off", "2.26", "2.26.0", {}, BARE, 0, "mitigated"),
     ("calico_of_2_26_with_an_older_calico", "2.26", "2.26.0", {"calico_version": "v3.28.0"}, BARE, 2, "affected"),
+    ("variable_that_only_kubespray_can_resolve", "2.26", "2.26.0", {"calico_version": "{{ calico_of_the_roles }}"}, BARE, 0, "mitigated"),
     ("calico_of_2_31", "2.31", "2.31.0", {}, BARE, 0, "unaffected"),
     ("release_not_known", "2.31", "", {}, BARE, 0, "unknown"),
     ("release_named_by_the_user", "2.31", "", {"vxlan_offload_kubespray_version": "2.31"}, BARE, 0, "unaffected"),
