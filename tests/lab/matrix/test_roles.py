@@ -16,6 +16,7 @@ from typing import Any
 import environments
 import pytest
 import versions
+from rollout import make_units_fail, treated
 
 METHODS = ("clear_mark", "tx_checksum_off", "service_route", "masquerade_without_random")
 # A node for each method; the Pythons of a leg take turns.
@@ -73,6 +74,22 @@ def test_apply_and_revert(name: str, make_lab: Any, tmp_path: Path, folder: Path
     fleet.run("revert")
     assert fleet.packets() == [BROKEN] * len(lab.nodes)
     outcome["roles"][name] = list(LEGS[name])
+
+
+@pytest.mark.parametrize("name", ["2.15-py3.9", "2.21-py3.13"])
+def test_a_failing_batch_stops_the_rollout(name: str, make_lab: Any, tmp_path: Path, folder: Path) -> None:
+    """The second of a batch of two fails half way: the first is done, the batch after it untouched."""
+    lab = make_lab("pre_fix_kube_proxy", nodes=3)
+    done, fails, later = lab.nodes
+    make_units_fail(lab, fails)
+    home = environments.controller_home(folder, versions.BY_NAME[name])
+    settings = {"vxlan_offload_report_dir": str(tmp_path), "vxlan_offload_serial": "2,1", "ansible_python_interpreter": "/usr/bin/python3"}
+    run = lab.playbook("kubenet.vxlan_offload.apply", variables=settings, venv=str(home))
+    assert run.returncode == 2, run.output
+    assert [treated(lab, node) for node in (done, fails, later)] == [True, False, False]
+    report = json.loads((tmp_path / "fleet.json").read_text(encoding="utf-8"))
+    assert {node: one["status"] for node, one in report["hosts"].items()} == {done: "mitigated", fails: "affected"}
+    assert report["summary"]["not_checked"] == [later]
 
 
 def test_node_info_needs_no_python_on_the_node(make_lab: Any, folder: Path) -> None:
