@@ -287,6 +287,7 @@ def _action(status: str, rewrite: Rewrite) -> str:
 def _missing(plan: Mapping[str, Any], plugin: str) -> list[dict[str, str]]:
     if plugin in WITHOUT_VXLAN:
         return []
-    version = "flannel_version" if plugin in FLANNEL_DEVICE else "calico_version"
-    needed = ("kube_version", "kernel", version if plugin else "network_plugin")
+    # No version of a plugin that is not in the tables would help.
+    wanted = {"": "network_plugin", "calico": "calico_version", **dict.fromkeys(FLANNEL_DEVICE, "flannel_version")}.get(plugin)
+    needed = ("kube_version", "kernel", *([wanted] if wanted else []))
     return [{"fact": name, "reason": "not given", "how": f"set {name} in the planned versions"} for name in needed if name not in plan]

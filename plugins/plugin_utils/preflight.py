@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import host_diagnosis
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kubespray import VERSION_VARIABLE
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kubespray_releases import NEWEST_KNOWN
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     kube_proxy,
     nftables_part,
@@ -53,24 +54,29 @@ def planned_verdict(plan: Mapping[str, Any], kernel: Any) -> dict[str, Any]:
             found.append((candidate, predict({**candidate, **({"kernel": kernel} if usable else {})})))
         except ValueError as error:
             return _unknown(f"the plan cannot be judged: {error}", [])
-    if len({verdict["status"] for _candidate, verdict in found}) > 1:
-        return _undecided(plan, found)
     verdict = found[0][1]
-    if verdict["status"] == "unknown":
-        return _unknown(verdict["summary"], [_missing(str(one["fact"])) for one in verdict["missing"]], verdict)
-    by = f" by kubespray {plan['release']}" if plan["release"] else ""
-    return {**verdict, "summary": f"planned{by}: {verdict['summary']}"}
+    if verdict["status"] != "unknown" and all(one["status"] == verdict["status"] for _candidate, one in found):
+        by = f" by kubespray {plan['release']}" if plan["release"] else ""
+        return {**verdict, "summary": f"planned{by}: {verdict['summary']}"}
+    return _undecided(plan, found)
 
 
 def _undecided(plan: Mapping[str, Any], found: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[str, Any]:
-    """Names the variables in which the candidates differ."""
-    plugin = str(found[0][0].get("network_plugin"))
-    keys = [key for key in found[0][0] if len({str(candidate.get(key)) for candidate, _verdict in found}) > 1]
-    differing = [_variable(key, plugin) for key in keys]
+    """Names the variables in which the candidates differ, and those that are missing."""
     statuses = sorted({str(verdict["status"]) for _candidate, verdict in found}, key=STATUSES.index)
-    told = f"kubespray {plan['release']} (by {plan['told_by']})" if plan["release"] else "a kubespray that is not in the table"
-    reason = f"{' or '.join(statuses)}, depending on {', '.join(differing)} of {told}"
-    return _unknown(reason, [_missing(key) for key in differing])
+    first, verdict = found[0]
+    differing = [key for key in first if len({str(candidate.get(key)) for candidate, _verdict in found}) > 1] if len(statuses) > 1 else []
+    lacking = [str(missing["fact"]) for _candidate, one in found for missing in one["missing"]]
+    names = list(dict.fromkeys(_variable(key, str(first.get("network_plugin"))) for key in (*differing, *lacking)))
+    missing = [_missing(name) for name in names]
+    # The kernel alone, or a network plugin that cannot be judged: no variable would help.
+    if not [name for name in names if name != "kernel"]:
+        return _unknown(str(verdict["summary"]), missing, verdict)
+    if plan["release"]:
+        told = f"kubespray {plan['release']} (by {plan['told_by']})"
+        return _unknown(f"{' or '.join(statuses)}, depending on {', '.join(names)} of {told}", missing)
+    told = f"kubespray, by {plan['told_by']}, is none of 2.10.0 to {NEWEST_KNOWN}"
+    return _unknown(f"{told}, and its {', '.join(names)} is not known", missing)
 
 
 def _variable(key: str, plugin: str) -> str:
@@ -78,10 +84,9 @@ def _variable(key: str, plugin: str) -> str:
     return _ENCAPSULATION.get(plugin, "calico_vxlan_mode") if key == "encapsulation" else _NAMES.get(key, key)
 
 
-def _missing(key: str) -> dict[str, str]:
-    if key == "kernel":
-        return {"fact": key, "reason": "not read from the node", "how": "make the node readable and run again"}
-    name = _variable(key, "")
+def _missing(name: str) -> dict[str, str]:
+    if name == "kernel":
+        return {"fact": name, "reason": "not read from the node", "how": "make the node readable and run again"}
     return {"fact": name, "reason": "not visible before kubespray runs", "how": f"set {name}, or {VERSION_VARIABLE} to kubespray's release"}
 
 

@@ -131,9 +131,25 @@ def test_unknown_says_which_variables_decide() -> None:
     assert [one["fact"] for one in verdict["missing"]] == ["calico_version", "calico_vxlan_mode"]
 
 
+def test_a_release_that_is_not_in_the_table_says_so() -> None:
+    verdict = planned_verdict(plan({}, "", {"path": "/k", "version": "2.32.0", "kube_version": ""}), KERNEL)
+    assert verdict["summary"] == "kubespray, by /k, is none of 2.10.0 to 2.31.0, and its kube_version, kube_network_plugin is not known"
+
+
 def test_flannels_backend_is_asked_for_by_its_own_name() -> None:
     verdict = planned_verdict(plan({"kube_version": "1.18.5", "flannel_version": "0.12.0", **FLANNEL}, "2.99.0"), KERNEL)
-    assert "depending on flannel_backend_type, kube_proxy_mode" in verdict["summary"]
+    assert verdict["summary"].endswith("and its flannel_backend_type, kube_proxy_mode is not known")
+
+
+def test_a_plugin_that_cannot_be_judged_asks_for_no_variable() -> None:
+    verdict = planned_verdict(plan({"kube_network_plugin": "cilium"}, "2.31.0"), KERNEL)
+    assert "network plugin 'cilium' is not in the tables" in verdict["summary"] and verdict["missing"] == []
+
+
+def test_without_a_kernel_no_variable_is_asked_for() -> None:
+    verdict = planned_verdict(plan(FLANNEL, "2.13.2"), None)
+    assert (verdict["status"], verdict["summary"]) == ("unknown", "no kernel was given")
+    assert verdict["action"] == "diagnose the nodes when they are up"
 
 
 def test_the_plan_says_where_each_key_comes_from() -> None:
