@@ -173,6 +173,12 @@ def test_a_limit_without_a_cluster_node_is_an_error(site: Any) -> None:
     assert failure(run, NO_NODE).startswith("no node of a kubespray cluster within --limit bastion, so nothing would be checked")
 
 
+def test_a_limit_without_a_cluster_node_can_be_meant(site: Any) -> None:
+    """As kubespray with --limit of hosts that have etcd alone."""
+    run = site("2.13").run("--limit", "bastion", vxlan_offload_preflight_ignore_errors=True)
+    assert (run.returncode, ran(run, "The stand-in checks")) == (0, ["bastion"]), run.output
+
+
 def test_a_variable_that_is_not_understood_is_unknown_with_its_name(site: Any) -> None:
     """kubespray checks its variables itself, and where it does not the preflight must not be what stops it."""
     here = site("2.19")
