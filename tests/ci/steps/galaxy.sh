@@ -15,7 +15,7 @@ if grep -E '^(tests|lab|\.ci|\.venv|\.venvs)/|(^|/)(__pycache__|\.git)|\.pyc$' "
   echo "these do not belong into the tarball" >&2
   exit 1
 fi
-for needed in README.md LICENSE CHANGELOG.md meta/runtime.yml plugins/modules/ plugins/plugin_utils/ roles/ playbooks/; do
+for needed in README.md LICENSE CHANGELOG.md meta/runtime.yml plugins/modules/ plugins/plugin_utils/ roles/ playbooks/ awx/; do
   grep -qx "$needed" "$out/contents" || { echo "the tarball lacks $needed" >&2; exit 1; }
 done
 export ANSIBLE_COLLECTIONS_PATH=$out/collections
