@@ -35,6 +35,7 @@ document() { # document TYPE FILE...
 }
 document module "$installed"/plugins/modules/[!_]*.py
 document filter "$installed"/plugins/filter/[!_]*.py
+document lookup "$installed"/plugins/lookup/[!_]*.py
 document role "$installed"/roles/*
 for playbook in "$installed"/playbooks/*.yml; do
   ansible-playbook -i localhost, --syntax-check "kubenet.vxlan_offload.$(basename "$playbook" .yml)"
