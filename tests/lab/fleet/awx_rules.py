@@ -49,7 +49,8 @@ def _question_error(question: Mapping[str, Any]) -> str:
     if question["type"] not in TYPES:
         return f"there is no type {question['type']}"
     for key in ("min", "max"):
-        if key in question and type(question[key]) is not int:
+        # true is an int of Python's.
+        if key in question and (isinstance(question[key], bool) or not isinstance(question[key], int)):
             return f"{key} must be a whole number"
     if question["type"].startswith("multi") and not choices(question):
         return "choices must be given"
