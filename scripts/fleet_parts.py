@@ -19,21 +19,10 @@ import os
 import shutil
 import subprocess
 import sys
-import types
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-USAGE_ERROR = 1
-
-
-def find_collection() -> None:
-    """Make this collection importable under its name, wherever it is: installed, or a checkout of any name."""
-    for name, path in (("", []), (".kubenet", []), (".kubenet.vxlan_offload", [str(ROOT)])):
-        package = types.ModuleType("ansible_collections" + name)
-        package.__path__ = path
-        sys.modules[package.__name__] = package
-
+from find_collection import find_collection
 
 find_collection()
 
@@ -42,6 +31,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import write_atomically  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES  # noqa: E402
 
+USAGE_ERROR = 1
 FINE = ("mitigated", "unaffected")
 
 

@@ -80,7 +80,7 @@ def _line(name: str, found: Mapping[str, Any], width: int) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
-def _causes(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+def causes(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     """How many hosts have each kernel defect that can hit them now, and each mitigation."""
     found: dict[str, int] = {}
     for one in hosts.values():
@@ -146,6 +146,6 @@ def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None, e
     counts = {status: sum(1 for one in hosts.values() if one["status"] == status) for status in STATUSES}
     return {
         "schema": SCHEMA, "hosts": {name: hosts[name] for name in order},
-        "summary": {"hosts": len(hosts), "status": counts, "causes": _causes(hosts), **_expected(hosts, expected)},
+        "summary": {"hosts": len(hosts), "status": counts, "causes": causes(hosts), **_expected(hosts, expected)},
         "lines": [_line(name, hosts[name], width) for name in order],
     }  # fmt: skip
