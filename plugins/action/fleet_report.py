@@ -1,13 +1,14 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write fleet.json and print one line per host. Runs on the controller only."""
+"""Write fleet.json and what is made of it, and print one line per host. Runs on the controller only."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -15,6 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import Fleet, counts, fleet, published
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import write_atomically
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_formats import FILES, render
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 ARGUMENTS: dict[str, t.Any] = {
@@ -27,6 +29,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "kind": {"type": "str", "default": "diagnose"},
     "artifact": {"type": "str", "default": ""},
     "artifact_detail": {"type": "str", "default": "verdict", "choices": ["verdict", "diagnosis"]},
+    "formats": {"type": "list", "elements": "str", "default": [], "choices": list(FILES)},
 }
 VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
 
@@ -46,11 +49,12 @@ class ActionModule(ActionBase):
             report = fleet(args["results"], args["probes"], args["expected"])
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from error
-        path = self._write(args["directory"], report)
+        paths = self._write(args["directory"], report, args["formats"])
+        path = paths["json"]
         lines = [*counts(report["summary"]), *self._lines(report, args["hosts"])]
-        for line in [*lines, f"report: {path}"]:
+        for line in [*lines, *(f"report: {one}" for one in paths.values())]:
             self._display.display(line)
-        result = self._result(report, path, args["fail_on"])
+        result = {**self._result(report, path, args["fail_on"]), "paths": paths}
         if args["artifact"]:
             data = {args["artifact"]: published(report, args["kind"], args["artifact_detail"])}
             # What ansible.builtin.set_stats returns.
@@ -62,14 +66,22 @@ class ActionModule(ActionBase):
         pairs = zip(report["hosts"], report["lines"])
         return [line for name, line in pairs if wanted is None or name in wanted]
 
-    def _write(self, directory: str, report: Fleet) -> str:
-        path = os.path.join(os.path.abspath(directory), "fleet.json")
+    def _write(self, directory: str, report: Fleet, formats: list[str]) -> dict[str, str]:
+        """The path of each format. fleet.json comes first: the others can be made again from it."""
+        folder = os.path.abspath(directory)
+        paths = {"json": os.path.join(folder, "fleet.json"), **{name: os.path.join(folder, FILES[name]) for name in formats}}
+        made = time.time()
+        path = paths["json"]
         try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            write_atomically(path, json.dumps(report, indent=1, sort_keys=True) + "\n")
+            os.makedirs(folder, exist_ok=True)
+            for name, path in paths.items():
+                text = json.dumps(report, indent=1, sort_keys=True) + "\n" if name == "json" else render(name, report, made)
+                write_atomically(path, text)
         except OSError as error:
             raise AnsibleActionFail(f"cannot write {path}: {error.strerror}; set vxlan_offload_report_dir") from error
-        return path
+        except ValueError as error:
+            raise AnsibleActionFail(f"cannot make {path}: {error}") from error
+        return paths
 
     def _result(self, report: Fleet, path: str, fail_on: list[str]) -> dict[str, t.Any]:
         found = sorted(name for name, verdict in report["hosts"].items() if verdict["status"] in fail_on)

@@ -65,6 +65,16 @@ options:
     type: str
     choices: [verdict, diagnosis]
     default: verdict
+  formats:
+    description:
+      - What to write beside C(fleet.json), each file replaced atomically.
+      - V(html) is C(report.html), one page with everything in it. V(junit) is C(junit.xml), one test case for each host. V(markdown) is
+        C(report.md), for a ticket. V(textfile) is C(vxlan_offload.prom), for the textfile collector of node_exporter.
+      - Each can be made again from C(fleet.json) with C(scripts/render_report.py).
+    type: list
+    elements: str
+    choices: [html, junit, markdown, textfile]
+    default: []
 attributes:
   check_mode:
     description: Runs in check mode.
@@ -96,6 +106,7 @@ EXAMPLES = r"""
     results: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'diagnose_node_info'))) }}"
     directory: ./vxlan-offload-report
     expected: "{{ groups['all'] }}"
+    formats: [junit, markdown]
   run_once: true
 """
 
@@ -105,6 +116,11 @@ path:
   type: str
   returned: success
   sample: /home/op/vxlan-offload-report/fleet.json
+paths:
+  description: Every file that was written, by its format.
+  type: dict
+  returned: success
+  sample: {"json": "/home/op/vxlan-offload-report/fleet.json", "junit": "/home/op/vxlan-offload-report/junit.xml"}
 summary:
   description:
     - How many hosts have each status, and the causes. With O(expected) also C(expected), the number of hosts that there are, and

@@ -1,0 +1,112 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run over many hosts says on a terminal: one line while it runs, and the summary by cause at its end."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.causes import FINE, NOT_CHECKED, Group, groups
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts, printable
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import status_counts
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES, judge
+
+# Of the time that a run takes, judging on the way may have this share. The report judges every node anyway.
+_SHARE = 0.01
+_COLOURS = {"affected": "31", "exposed": "33", "unknown": "35", NOT_CHECKED: "35", "mitigated": "32", "unaffected": "32"}
+
+
+def _columns(character: str) -> int:
+    return 0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def fitting(text: str, width: int) -> str:
+    """As much of a text as fits into so many columns of a terminal."""
+    used = 0
+    for at, character in enumerate(text):
+        used += _columns(character)
+        if used > width:
+            return text[:at]
+    return text
+
+
+class Tally:
+    """What a run has found so far."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._begun = clock()
+        self._judging = 0.0
+        self.play, self.task = "", ""
+        self.batch, self.total = 1, 0
+        self._statuses: dict[str, str] = {}
+        self._unreachable: set[str] = set()
+        self._failed: set[str] = set()
+
+    def read(self, host: str, result: Mapping[str, Any]) -> None:
+        """node_info's result for a host. Judged only while that takes next to none of the run's time."""
+        self._unreachable.discard(host)
+        node = result.get("node")
+        if not isinstance(node, Mapping):
+            self._statuses[host] = "unknown"
+            return
+        now = self._clock()
+        if self._judging > _SHARE * (now - self._begun):
+            self._statuses[host] = ""
+            return
+        try:
+            self._statuses[host] = judge(node)["status"]
+        except ValueError:
+            self._statuses[host] = "unknown"
+        self._judging += self._clock() - now
+
+    def unreachable(self, host: str) -> None:
+        self._unreachable.add(host)
+
+    def failed(self, host: str) -> None:
+        self._failed.add(host)
+
+    def line(self) -> str:
+        """One line of all that, without a name of a host."""
+        found = [f"{number} {status}" for status in STATUSES if (number := list(self._statuses.values()).count(status))]
+        of = f" of {self.total}" if self.total else ""
+        parts = [f"read {len(self._statuses)}{of}{': ' + ', '.join(found) if found else ''}"]
+        parts += [f"{len(self._unreachable)} unreachable"] if self._unreachable else []
+        parts += [f"{len(self._failed)} failed"] if self._failed else []
+        batch = f" (batch {self.batch})" if self.batch > 1 else ""
+        now = [f"now: {self.task}"] if self.task else []
+        return str(printable("; ".join([f"{self.play}{batch}: " * bool(self.play) + parts[0], *parts[1:], *now])))
+
+
+def _group(group: Group, width: int, names: int, colour: bool) -> list[str]:
+    status = "NOT CHECKED" if group["status"] == NOT_CHECKED else group["status"].upper()
+    more = len(group["hosts"]) - names
+    named = ", ".join(group["hosts"][:names]) + (f" and {more} more" if more > 0 else "")
+    number = len(group["hosts"])
+    head = fitting(f"{status}  {number} {'host' if number == 1 else 'hosts'}, {group['cause']}", width)
+    if colour:
+        head = f"\033[{_COLOURS[group['status']]}m{head[: len(status)]}\033[0m{head[len(status) :]}"
+    return [head, fitting(f"    {named}", width), fitting(f"    -> {group['action']}", width)]
+
+
+def summary_lines(report: Mapping[str, Any], width: int, names: int, colour: bool) -> list[str]:
+    """The end of a run: the counts, and for each cause that needs somebody its hosts and what to do, the worst first.
+
+    `report`: as report_input.checked returns it. `width`: columns of the terminal. `names`: how many hosts are named for each cause.
+    """
+    every = groups(report)
+    number = len(report["hosts"])
+    total = {"hosts": number, "status": status_counts(report)}
+    expected: Sequence[str] = [name for one in every if one["status"] == NOT_CHECKED for name in one["hosts"]]
+    lines = counts(total)
+    if expected:
+        lines.append(f"checked {number} of {number + len(expected)} hosts")
+    lines = [fitting(line, width) for line in lines]
+    for group in every:
+        if group["status"] not in FINE:
+            lines += _group(group, width, names, colour)
+    return lines
