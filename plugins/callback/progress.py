@@ -18,8 +18,8 @@ description:
     from the C(fleet.json) that P(kubenet.vxlan_offload.fleet_report#module) wrote in this run.
   - Prints nothing at all when stderr is not a terminal, as in a pipe, a CI or AWX.
   - With C(TERM=dumb) only the summary is printed.
-  - While the run goes on, statuses are judged for at most 1 % of its time, so that it takes no longer. Hosts beyond that are counted as
-    read. The summary has them all.
+  - While the run goes on, statuses are judged for at most 2 % of its time. Hosts beyond that are counted as read only, and the
+    line says of how many the statuses are. The summary has them all.
   - C(NO_COLOR) and C(ANSIBLE_NOCOLOR) turn its colours off.
 requirements:
   - It is enabled in the configuration, C(callbacks_enabled = kubenet.vxlan_offload.progress), or in the environment,
@@ -100,7 +100,7 @@ class Line:
 
     def _above(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
         # A worker hands over to the main process, which comes here again.
-        if os.getpid() != self._pid:
+        if os.getpid() != self._pid or kwargs.get("log_only"):
             return self._original(*args, **kwargs)
         with self._lock:
             shown, self._text = self._text, ""

@@ -16,7 +16,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES, judge
 
 # Of the time that a run takes, judging on the way may have this share. The report judges every node anyway.
-_SHARE = 0.01
+_SHARE = 0.02
 _COLOURS = {"affected": "31", "exposed": "33", "unknown": "35", NOT_CHECKED: "35", "mitigated": "32", "unaffected": "32"}
 
 
@@ -74,7 +74,9 @@ class Tally:
         """One line of all that, without a name of a host."""
         found = [f"{number} {status}" for status in STATUSES if (number := list(self._statuses.values()).count(status))]
         of = f" of {self.total}" if self.total else ""
-        parts = [f"read {len(self._statuses)}{of}{': ' + ', '.join(found) if found else ''}"]
+        judged = sum(1 for status in self._statuses.values() if status)
+        which = f"of {judged} judged " if judged < len(self._statuses) else ""
+        parts = [f"read {len(self._statuses)}{of}{': ' + which + ', '.join(found) if found else ''}"]
         parts += [f"{len(self._unreachable)} unreachable"] if self._unreachable else []
         parts += [f"{len(self._failed)} failed"] if self._failed else []
         batch = f" (batch {self.batch})" if self.batch > 1 else ""
