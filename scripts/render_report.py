@@ -105,7 +105,9 @@ def write(path: str, text: str) -> None:
 
 def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=NAME, description="Make a report again in another format, from fleet.json alone.")
-    parser.add_argument("report", nargs="?", default="vxlan-offload-report/fleet.json", help="fleet.json, or - for stdin (default: %(default)s)")
+    parser.add_argument(
+        "report", nargs="?", default="vxlan-offload-report/fleet.json", help="fleet.json, or - for stdin (default: %(default)s)"
+    )
     parser.add_argument("--format", required=True, choices=[*report_formats.FILES, "npd", "json"], help="what to make")
     parser.add_argument("--output", default="-", metavar="FILE", help="written atomically, - for stdout (default)")
     parser.add_argument("--before", metavar="OLD.json", help="html: an earlier report to compare with")

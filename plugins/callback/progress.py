@@ -14,8 +14,8 @@ author: [kubenet authors (@kubenet)]
 description:
   - Keeps one line on stderr that says how many hosts were read, how many have which status, how many are unreachable or failed, and which
     task runs. The output of the playbook itself is left as it is, above that line.
-  - At the end it prints for each cause that needs somebody how many hosts have it, their names and what to do, the worst first. It takes that
-    from the C(fleet.json) that P(kubenet.vxlan_offload.fleet_report#module) wrote in this run.
+  - At the end it prints for each cause that needs somebody how many hosts have it, their names and what to do, the worst first. It takes
+    that from the C(fleet.json) that P(kubenet.vxlan_offload.fleet_report#module) wrote in this run.
   - Prints nothing at all when stderr is not a terminal, as in a pipe, a CI or AWX.
   - With C(TERM=dumb) only the summary is printed.
   - While the run goes on, statuses are judged for at most 2 % of its time. Hosts beyond that are counted as read only, and the
@@ -211,4 +211,4 @@ class CallbackModule(CallbackBase):
         except (OSError, ValueError) as error:
             return [f"progress: no summary, {self._report} cannot be read: {getattr(error, 'strerror', None) or error}"]
         colour = not (os.environ.get("NO_COLOR") or C.ANSIBLE_NOCOLOR or os.environ.get("TERM", "dumb") == "dumb")
-        return summary_lines(report, self._line.width(), self.get_option("names"), colour)
+        return summary_lines(report, self.get_option("names"), colour)

@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
+# Of the time that a run takes, judging on the way may have this share. The report judges every node anyway.
 import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.causes import FINE, NOT_CHECKED, Group, groups
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts, printable
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import status_counts
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import shortened, status_counts
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES, judge
 
-# Of the time that a run takes, judging on the way may have this share. The report judges every node anyway.
 _SHARE = 0.02
+_LONGEST = 400
 _COLOURS = {"affected": "31", "exposed": "33", "unknown": "35", NOT_CHECKED: "35", "mitigated": "32", "unaffected": "32"}
 
 
@@ -84,31 +85,25 @@ class Tally:
         return str(printable("; ".join([f"{self.play}{batch}: " * bool(self.play) + parts[0], *parts[1:], *now])))
 
 
-def _group(group: Group, width: int, names: int, colour: bool) -> list[str]:
+def _group(group: Group, names: int, colour: bool) -> list[str]:
     status = "NOT CHECKED" if group["status"] == NOT_CHECKED else group["status"].upper()
     more = len(group["hosts"]) - names
     named = ", ".join(group["hosts"][:names]) + (f" and {more} more" if more > 0 else "")
     number = len(group["hosts"])
-    head = fitting(f"{status}  {number} {'host' if number == 1 else 'hosts'}, {group['cause']}", width)
-    if colour:
-        head = f"\033[{_COLOURS[group['status']]}m{head[: len(status)]}\033[0m{head[len(status) :]}"
-    return [head, fitting(f"    {named}", width), fitting(f"    -> {group['action']}", width)]
+    shown = f"\033[{_COLOURS[group['status']]}m{status}\033[0m" if colour else status
+    head = f"{shown}  {number} {'host' if number == 1 else 'hosts'}, {shortened(group['cause'], _LONGEST)}"
+    return [head, f"    {shortened(named, _LONGEST)}", f"    -> {shortened(group['action'], _LONGEST)}"]
 
 
-def summary_lines(report: Mapping[str, Any], width: int, names: int, colour: bool) -> list[str]:
+def summary_lines(report: Mapping[str, Any], names: int, colour: bool) -> list[str]:
     """The end of a run: the counts, and for each cause that needs somebody its hosts and what to do, the worst first.
 
-    `report`: as report_input.checked returns it. `width`: columns of the terminal. `names`: how many hosts are named for each cause.
+    `report`: as report_input.checked returns it. `names`: how many hosts are named for each cause.
     """
     every = groups(report)
     number = len(report["hosts"])
-    total = {"hosts": number, "status": status_counts(report)}
-    expected: Sequence[str] = [name for one in every if one["status"] == NOT_CHECKED for name in one["hosts"]]
-    lines = counts(total)
-    if expected:
-        lines.append(f"checked {number} of {number + len(expected)} hosts")
-    lines = [fitting(line, width) for line in lines]
-    for group in every:
-        if group["status"] not in FINE:
-            lines += _group(group, width, names, colour)
-    return lines
+    lines = counts({"hosts": number, "status": status_counts(report)})
+    missing = sum(len(one["hosts"]) for one in every if one["status"] == NOT_CHECKED)
+    if missing:
+        lines.append(f"checked {number} of {number + missing} hosts")
+    return [*lines, *(line for group in every if group["status"] not in FINE for line in _group(group, names, colour))]

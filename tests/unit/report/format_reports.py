@@ -12,9 +12,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the package `reasoning`
 
-from reasoning import build as b  # noqa: E402
+from reasoning import build as b
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet  # noqa: E402
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
 
 PROBE = {
     "verdict": "works", "reason": "3 of 3", "udp": {"asked": 3, "answered": 3}, "tcp": {"asked": 3, "answered": 3}, "evidence": {},
@@ -30,11 +30,39 @@ RESULTS = {
 }
 
 HOSTILE = [
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "]]>", "&lt;&#0;", "a`b``c```", "`", "\\`", "|", "\\|", "a\\|`<b>", "| x | y |",
-    "@team #12 !3 ~label %1", "https://evil.example/ www.evil.example a@b.example", "[x](http://e)", "![i](http://e)", "\u202eabc\u2066", "\x1b[31mred",
-    "\x00\x07\x7f\x85", "\ud800", "\ufffe\uffff", 'quote" back\\ newline\nend', "\\", "- [ ] task", "\n# heading\n\n---\n", "```\nx\n```", "$(id)`id`",
-    "日本語 é", "\u2028line", "x" * 5000, "  ", '{a="b"} 1', "%s %d {0}",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "]]>",
+    "&lt;&#0;",
+    "a`b``c```",
+    "`",
+    "\\`",
+    "|",
+    "\\|",
+    "a\\|`<b>",
+    "| x | y |",
+    "@team #12 !3 ~label %1",
+    "https://evil.example/ www.evil.example a@b.example",
+    "[x](http://e)",
+    "![i](http://e)",
+    "\u202eabc\u2066",
+    "\x1b[31mred",
+    "\x00\x07\x7f\x85",
+    "\ud800",
+    "\ufffe\uffff",
+    'quote" back\\ newline\nend',
+    "\\",
+    "- [ ] task",
+    "\n# heading\n\n---\n",
+    "```\nx\n```",
+    "$(id)`id`",
+    "日本語 é",
+    "\u2028line",
+    "x" * 5000,
+    "  ",
+    '{a="b"} 1',
+    "%s %d {0}",
+]
 
 # A report with each status, a host that was not checked, and one that was asked.
 _REPORT = fleet(RESULTS, {"good": PROBE}, [*RESULTS, "absent"])

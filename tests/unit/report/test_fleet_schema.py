@@ -47,7 +47,9 @@ def test_every_transcript_gives_a_valid_report() -> None:
     assert errors(fleet({path.stem: {"node": parse(path.read_text(encoding="utf-8"))} for path in TRANSCRIPTS})) == []
 
 
-@pytest.mark.parametrize("result", [None, {}, {"failed": True}, {"unreachable": True}, {"node": {"schema": 99}}, {"node": {}}, {"changed": False}])
+@pytest.mark.parametrize(
+    "result", [None, {}, {"failed": True}, {"unreachable": True}, {"node": {"schema": 99}}, {"node": {}}, {"changed": False}]
+)
 def test_a_host_that_was_not_read_is_in_a_valid_report(result: Any) -> None:
     assert errors(fleet({"n": result}, expected=["n", "m"])) == []
 

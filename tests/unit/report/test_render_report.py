@@ -33,7 +33,12 @@ def path(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("name", "begins"),
-    [("junit", "<?xml version="), ("markdown", "# VXLAN checksum offload: 7 hosts"), ("textfile", "# HELP vxlan_offload_"), ("json", "{\n")],
+    [
+        ("junit", "<?xml version="),
+        ("markdown", "# VXLAN checksum offload: 7 hosts"),
+        ("textfile", "# HELP vxlan_offload_"),
+        ("json", "{\n"),
+    ],
 )
 def test_a_format_goes_to_stdout(name: str, begins: str, path: str) -> None:
     done = call("--format", name, path)
@@ -78,9 +83,15 @@ def test_npd_without_a_report_is_unknown_and_says_so_on_stdout(tmp_path: Path) -
 
 
 WRONG_CALLS = [
-    [], ["--format", "pdf"], ["--format", "junit", "--fail-on", "bad"], ["--format", "npd", "--max-age", "-1"], ["--format", "npd", "--max-age", "nan"],
-    ["--format", "markdown", "--before", "x"], ["--format", "junit", "--host", "x"], ["--format", "textfile", "--max-age", "5"],
-]  # fmt: skip
+    [],
+    ["--format", "pdf"],
+    ["--format", "junit", "--fail-on", "bad"],
+    ["--format", "npd", "--max-age", "-1"],
+    ["--format", "npd", "--max-age", "nan"],
+    ["--format", "markdown", "--before", "x"],
+    ["--format", "junit", "--host", "x"],
+    ["--format", "textfile", "--max-age", "5"],
+]
 
 
 @pytest.mark.parametrize("arguments", WRONG_CALLS)
@@ -90,7 +101,17 @@ def test_a_wrong_call_is_told_and_exits_with_2(arguments: list[str], path: str) 
     assert "error: " in done.stderr and "Traceback" not in done.stderr
 
 
-BROKEN = ["", "{", "[]", "null", '{"schema": 1}', "[" * 100_000, '{"schema": 1, "hosts": {"a": {}}}', '{"schema": 1, "hosts": {}, "summary": 3}', "\ufeff{}"]
+BROKEN = [
+    "",
+    "{",
+    "[]",
+    "null",
+    '{"schema": 1}',
+    "[" * 100_000,
+    '{"schema": 1, "hosts": {"a": {}}}',
+    '{"schema": 1, "hosts": {}, "summary": 3}',
+    "\ufeff{}",
+]
 
 
 @pytest.mark.parametrize("text", BROKEN)
@@ -123,5 +144,7 @@ def test_hostile_text_leaves_no_trace_on_a_terminal(text: str, tmp_path: Path) -
 
 
 def test_a_reader_that_goes_away_is_no_error(path: str) -> None:
-    done = subprocess.run(["sh", "-c", f"{sys.executable} {SCRIPT} --format json {path} | head -1"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} {SCRIPT} --format json {path} | head -1"], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "{\n", "")

@@ -179,7 +179,11 @@ def test_labels_are_escaped(text: str) -> None:
     found = samples(textfile(report, MADE))
     # 7 hosts of 5 statuses, 5 counts, the hosts that were not checked, one cause, the time
     assert len(found) == 43
-    assert ("vxlan_offload_host_status", f"host={next(name for name in checked(report)['hosts'] if name[0] == 'h')}", "status=affected") in found
+    assert (
+        "vxlan_offload_host_status",
+        f"host={next(name for name in checked(report)['hosts'] if name[0] == 'h')}",
+        "status=affected",
+    ) in found
 
 
 @pytest.mark.parametrize(
@@ -219,15 +223,24 @@ def test_which_host_is_meant_must_be_clear() -> None:
 
 RENDERERS: list[Callable[[Any], Any]] = [junit, markdown, lambda report: textfile(report, MADE), lambda report: npd(report, "lost")]
 BROKEN: dict[str, Any] = {
-    "a list": [], "null": None, "no hosts": {"schema": 1}, "hosts are a list": {"schema": 1, "hosts": []},
-    "another schema": format_reports.report(schema=2), "true as schema": format_reports.report(schema=True),
-    "no summary": format_reports.report(summary=None), "names are a text": format_reports.report(summary={"not_checked": "abc"}),
-    "a number as a name": format_reports.report(summary={"not_checked": [1]}), "parts are a list": format_reports.report(parts=[1]),
-    "a host is a text": format_reports.report(hosts={"lost": "affected"}), "an unknown status": format_reports.report(hosts={"lost": {"status": "fine"}}),
+    "a list": [],
+    "null": None,
+    "no hosts": {"schema": 1},
+    "hosts are a list": {"schema": 1, "hosts": []},
+    "another schema": format_reports.report(schema=2),
+    "true as schema": format_reports.report(schema=True),
+    "no summary": format_reports.report(summary=None),
+    "names are a text": format_reports.report(summary={"not_checked": "abc"}),
+    "a number as a name": format_reports.report(summary={"not_checked": [1]}),
+    "parts are a list": format_reports.report(parts=[1]),
+    "a host is a text": format_reports.report(hosts={"lost": "affected"}),
+    "an unknown status": format_reports.report(hosts={"lost": {"status": "fine"}}),
     "a status that is a list": format_reports.report(hosts={"lost": {"status": ["affected"]}}),
-    "an action that is none": format_reports.report(hosts={"lost": {"status": "affected", "tcp": "ok", "udp": "ok", "summary": "x", "action": None}}),
+    "an action that is none": format_reports.report(
+        hosts={"lost": {"status": "affected", "tcp": "ok", "udp": "ok", "summary": "x", "action": None}}
+    ),
     "two names that print as one": format_reports.report(hosts={"a\x01": {}, "a\x02": {}}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)
