@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-# Of the time that a run takes, judging on the way may have this share. The report judges every node anyway.
 import time
 import unicodedata
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import shortened, status_counts
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES, judge
 
+# Of the time that a run takes, judging on the way may have this share. The report judges every node anyway.
 _SHARE = 0.02
 _LONGEST = 400
 _COLOURS = {"affected": "31", "exposed": "33", "unknown": "35", NOT_CHECKED: "35", "mitigated": "32", "unaffected": "32"}
