@@ -53,6 +53,9 @@ class Step:
     text: str
     effect: str
     backend: str
+    hook: str = ""
+    # The mark behind the rule.
+    mark: Mark = Mark()
 
     def __str__(self) -> str:
         return f"{self.packet} {self.table} {self.chain} {self.number} {self.text}".rstrip()
@@ -129,9 +132,10 @@ class _Visit:
     returned: States
     depth: int
 
-    def step(self, walk: _Walk, effect: str) -> Step:
+    def step(self, walk: _Walk, effect: str, mark: Mark) -> Step:
         """This rule as a line of the trace."""
-        return Step(walk.packet.kind, walk.base.table, self.chain, self.position, self.text, effect, walk.base.backend)
+        base = walk.base
+        return Step(walk.packet.kind, base.table, self.chain, self.position, self.text, effect, base.backend, base.hook, mark)
 
 
 def _merge(into: States, more: States) -> None:
@@ -197,13 +201,13 @@ def _apply(walk: _Walk, visit: _Visit, states: States, doubt: bool) -> States:
     # iptables-nft prints an nft rule with a set or a map only in part, without a word about it; so does a rule look that only counts.
     in_part = walk.base.backend == "nft" and not visit.rule.targets
     if visit.rule.broken or in_part:
-        step = visit.step(walk, "unreadable rule")
-        return unread_chain(walk, {mark: (*trace, step) for mark, trace in states.items()})
+        stepped = {mark: (*trace, visit.step(walk, "unreadable rule", mark)) for mark, trace in states.items()}
+        return unread_chain(walk, stepped)
     for target in visit.rule.targets:
         after: States = {}
         for mark, trace in states.items():
             new, effect = _effect(walk, target, mark)
-            step = visit.step(walk, ("maybe " if doubt else "") + effect)
+            step = visit.step(walk, ("maybe " if doubt else "") + effect, new)
             _merge(after, _go(walk, visit, target, effect, {new: (*trace, step)}))
         states = after
     return states

@@ -33,8 +33,10 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.mitigations 
     with_offload_on,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, part, vxlan_devices, why_unknown
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_versions import node_versions
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import before_ours, record_of
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.way import WayData, way
 
 # Worst first: a node is what the worst of its devices is.
 STATUSES = ("affected", "exposed", "unknown", "mitigated", "unaffected")
@@ -53,6 +55,8 @@ class DeviceDiagnosis(TypedDict):
     clients: list[str]
     conditions: dict[str, Condition]
     walk: list[str]
+    # The same as data; None where no rules were read.
+    way: Optional[WayData]
     mitigations: list[Mitigation]
 
 
@@ -73,6 +77,7 @@ class Diagnosis(TypedDict):
     remedies: list[dict[str, Any]]
     lookalikes: list[str]
     upgrade: list[str]
+    node: dict[str, Any]
 
 
 def _status(conditions: Mapping[str, Condition], mitigated: bool) -> str:
@@ -132,7 +137,8 @@ def diagnose_device(facts: Facts, device: Mapping[str, Any]) -> DeviceDiagnosis:
     return {
         "name": str(device.get("name")), "status": status, "tcp": tcp, "udp": udp,
         "clients": list(found.clients) if found else [], "conditions": conditions,
-        "walk": [str(step) for step in found.trace] if found else [], "mitigations": mitigations,
+        "walk": [str(step) for step in found.trace] if found else [],
+        "way": way(facts, device, conditions, found), "mitigations": mitigations,
     }  # fmt: skip
 
 
@@ -187,7 +193,7 @@ def _nothing_to_judge(facts: Facts) -> Diagnosis:
         "status": status, "tcp": tcp, "udp": udp, "summary": text,
         "action": "nothing to do" if known else (missing[0]["how"] if missing else "read the node again"),
         "defects": [], "conditions": conditions, "devices": [], "mitigations": [], "unneeded": [], "missing": missing,
-        "remedies": [], "lookalikes": lookalikes(facts), "upgrade": [],
+        "remedies": [], "lookalikes": lookalikes(facts), "upgrade": [], "node": node_versions(facts),
     }  # fmt: skip
 
 
@@ -213,5 +219,5 @@ def judge(facts: Facts) -> Diagnosis:
         "defects": sorted({defect for device in hit for defect in defects_for(device) if kernel.get(defect) == "affected"}),
         "conditions": worst["conditions"], "devices": devices, "mitigations": unique, "unneeded": unneeded,
         "missing": missing, "remedies": [], "lookalikes": lookalikes(facts),
-        "upgrade": upgrade_texts(in_family(facts, family), worst["status"], worst["clients"]),
+        "upgrade": upgrade_texts(in_family(facts, family), worst["status"], worst["clients"]), "node": node_versions(facts),
     }  # fmt: skip
