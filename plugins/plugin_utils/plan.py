@@ -129,7 +129,11 @@ def plan(facts: Facts, method: str, accept_risk: bool = False, service_cidr: str
         raise ValueError(f"unknown method {method!r}: use one of {', '.join(METHODS)}")
     validate.service_networks(service_cidr)  # a wrong one is told, also where no remedy needs it
     base = before_ours(facts)
-    before = judge(base)
+    return plan_from(facts, base, judge(base), method, accept_risk, service_cidr)
+
+
+def plan_from(facts: Facts, base: Facts, before: Diagnosis, method: str, accept_risk: bool, service_cidr: str) -> Plan:
+    """The same from the facts without what is applied already, and the verdict on them: who plans many methods judges once."""
     if method == "auto":
         return _auto(facts, base, before, service_cidr)
     if not vxlan_devices(base):

@@ -176,8 +176,9 @@ def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, nat: Seq
 
 
 def _orders(bases: Sequence[BaseChain]) -> list[Sequence[BaseChain]]:
-    """The order of registration cannot be read, so every order counts."""
-    return list(permutations(bases)) if len(bases) > 1 else [bases]
+    """The order of registration cannot be read, so every order counts. Chains that nobody could read are all the same."""
+    orders = {tuple(id(base) if base.known else 0 for base in order): order for order in permutations(bases)}
+    return list(orders.values())
 
 
 def _walk_all(facts: Facts, device: Mapping[str, Any], found: Marking) -> tuple[Tri, list[tuple[str, Tri, list[Way]]], bool]:

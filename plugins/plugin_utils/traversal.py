@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import (
@@ -88,9 +89,12 @@ class End:
     nat: Optional[Nat] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BaseChain:
-    """One table at one hook: its chains, its reading rules and the printer that wrote the text."""
+    """One table at one hook: its chains, its reading rules and the printer that wrote the text.
+
+    Equal only to itself, so that walks can be remembered by it: simulated remedies leave most tables as they are.
+    """
 
     backend: str
     table: str
@@ -336,11 +340,21 @@ def _moves_port(target: Target) -> bool:
 
 def walk_base(base: BaseChain, packet: Packet, bit: int, starts: States) -> dict[End, Trace]:
     """All outcomes of one base chain."""
+    if len(starts) != 1:
+        return _walked(base, packet, bit, starts)
+    ((mark, trace),) = starts.items()
+    return {end: (*trace, *inside) for end, inside in _walked_from(base, packet, bit, mark).items()}
+
+
+@lru_cache(maxsize=2048)
+def _walked_from(base: BaseChain, packet: Packet, bit: int, mark: Mark) -> dict[End, Trace]:
+    """The outcomes for one mark; the steps before it do not matter."""
+    return _walked(base, packet, bit, {mark: ()})
+
+
+def _walked(base: BaseChain, packet: Packet, bit: int, starts: States) -> dict[End, Trace]:
     walk = _Walk(base, packet, bit)
-    if not base.known:
-        back = unread_chain(walk, starts)
-    else:
-        back = walk_chain(walk, base.hook, starts, 0)
+    back = walk_chain(walk, base.hook, starts, 0) if base.known else unread_chain(walk, starts)
     for mark, trace in back.items():
         walk.end(End("end", mark), trace)
     return walk.ends
