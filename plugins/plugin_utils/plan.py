@@ -87,7 +87,7 @@ def _make(facts: Facts, base: Facts, before: Diagnosis, method: str, service_cid
         "schema": 1, "method": method, "undo": undo, "units": [unit["name"] for unit in units],
         "links": [f"{wanted}.wants/{unit['name']}" for unit in units for wanted in unit["wanted_by"]],
     }  # fmt: skip
-    after = judge(_with_record(apply_actions(base, actions), record))
+    after = judge(_with_record(apply_actions(base, actions), record), simulated=True)
     plan: Plan = {
         "method": method, "devices": [str(one.get("name")) for one in devices], "refused": "", "risk": remedy.risk,
         "actions": actions, "undo": undo, "units": units, "record": record, "simulated": _outcome(after),

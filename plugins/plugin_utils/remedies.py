@@ -11,7 +11,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import valid
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import CATALOGUE, Remedy
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import SAFE, plan_from
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import before_ours
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import before_ours, record_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import Diagnosis, judge
 
 
@@ -29,13 +29,13 @@ def _entry(facts: Facts, base: Facts, before: Diagnosis, remedy: Remedy, service
     }  # fmt: skip
 
 
-def ranked(facts: Facts, service_cidr: str = "") -> list[dict[str, Any]]:
-    """All remedies: those that work on this node first, cheapest and safest first.
+def ranked(facts: Facts, service_cidr: str = "", judged: Diagnosis | None = None) -> list[dict[str, Any]]:
+    """All remedies: those that work on this node first, cheapest and safest first. `judged`: the verdict, where it is known already.
 
     Raises ValueError for a service CIDR that is none.
     """
     validate.service_networks(service_cidr)
     base = before_ours(facts)
-    before = judge(base)
+    before = judged if judged and not record_of(facts) else judge(base)
     entries = [_entry(facts, base, before, remedy, service_cidr) for remedy in CATALOGUE]
     return sorted(entries, key=lambda one: (not one["applicable"], bool(one["risk"]), one["status"] not in SAFE))

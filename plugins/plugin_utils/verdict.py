@@ -197,8 +197,11 @@ def _nothing_to_judge(facts: Facts) -> Diagnosis:
     }  # fmt: skip
 
 
-def judge(facts: Facts) -> Diagnosis:
-    """The verdict without the remedies (which are judged by this function themselves)."""
+def judge(facts: Facts, simulated: bool = False) -> Diagnosis:
+    """The verdict without the remedies (which are judged by this function themselves).
+
+    What an applied workaround is good for is not asked of a node that is `simulated`.
+    """
     if not isinstance(facts, Mapping):
         raise ValueError("diagnose needs the facts of one node: pass the 'node' that node_info returned")
     if not vxlan_devices(facts):
@@ -208,7 +211,7 @@ def judge(facts: Facts) -> Diagnosis:
     family = next(family_of(device) for device in vxlan_devices(facts) if str(device.get("name")) == worst["name"])
     mitigations = [one for device in devices for one in device["mitigations"]]
     unique = [one for at, one in enumerate(mitigations) if one not in mitigations[:at]]
-    unneeded = _unneeded(facts, devices)
+    unneeded = [] if simulated else _unneeded(facts, devices)
     missing = missing_facts(facts)
     hit = [one for one, found in zip(vxlan_devices(facts), devices) if found["conditions"]["kernel_defect"]["holds"] in ("yes", "maybe")]
     kernel = dict(kernel_status(part(facts, "kernel") or {})) if hit else {}
