@@ -14,14 +14,15 @@ from typing import Any, Optional, TypedDict
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.families import family_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import masquerade_bit
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import Mark
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, base_chains, underlay_of
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, base_chains, part, underlay_of
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite, unread_tables
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import Step, Trace
 
 _NAT_TARGETS = ("MASQUERADE", "SNAT", "NETMAP")
 # Behind one of these no later rule of the chain is met.
 _LEAVES = ("accept", "drop", "notrack", "nat", "return", "goto")
 _MOST_PASSED = 6
+_TABLES = ("raw", "mangle", "filter", "nat")
 
 
 class WayStep(TypedDict):
@@ -58,6 +59,7 @@ class WayData(TypedDict):
     mark: str
     steps: list[WayStep]
     passed: list[Passed]
+    unread: list[str]  # tables of which at least one backend could not be read
     end: str
     source: str
     checksum: str
@@ -89,8 +91,20 @@ def _passed(facts: Facts, trace: Trace) -> list[Passed]:
     return found[:_MOST_PASSED]
 
 
+def _unread(facts: Facts) -> list[str]:
+    """The tables that may hold rules that nobody has seen; kube-proxy's own nftables table stands for nat."""
+    if part(facts, "netfilter") is None:
+        return list(_TABLES)
+    names = {"nat" if one["table"] == "kube-proxy" else str(one["table"]) for one in unread_tables(facts)}
+    return [name for name in _TABLES if name in names]
+
+
 def _checksum(conditions: Mapping[str, Any], source: str) -> str:
     """Where port or address change, offload is on and the kernel has the defect, the checksum on the wire is wrong."""
+    if source == "maybe" and conditions["rewrite"]["holds"] == "unknown" and "no" not in (
+        conditions["kernel_defect"]["holds"], conditions["offload"]["holds"]
+    ):  # fmt: skip
+        return "unknown"
     holds = [conditions["kernel_defect"]["holds"], conditions["offload"]["holds"]]
     if source == "kept" or "no" in holds:
         return "good"
@@ -108,12 +122,15 @@ def way(facts: Facts, device: Mapping[str, Any], conditions: Mapping[str, Any], 
     source = {True: "rewritten", False: "kept", None: "maybe"}[shown.rewrites]
     if source == "rewritten" and found.holds != "yes":
         source = "maybe"
+    if found.holds == "unknown":
+        source = "maybe"
     nat = bool(shown.trace) and shown.end.kind == "nat"
+    unread = _unread(facts)
     return {
         "family": family_of(device), "client": shown.client, "device": str(device.get("name")),
         "underlay": underlay_of(facts, device), "vni": device.get("vni"), "port": device.get("port"),
-        "outer_checksum": str(device.get("checksum")), "bit": f"{bit:#x}", "assumed": not found.marking.present,
+        "outer_checksum": str(device.get("checksum")), "bit": f"{bit:#x}", "assumed": not found.marking.present and "nat" not in unread,
         "mark": "clear" if shown.client == "any" else "set", "steps": [_step(step, bit) for step in shown.trace],
         "passed": [] if nat or shown.end.kind == "notrack" else _passed(found.walked, shown.trace),
-        "end": shown.end.kind, "source": source, "checksum": _checksum(conditions, source),
+        "unread": unread, "end": shown.end.kind, "source": source, "checksum": _checksum(conditions, source),
     }  # fmt: skip

@@ -35,5 +35,5 @@ function table(caption, heads, rows) {
   return el('div', {class: 'scroll'}, el('table', {},
     el('caption', {class: 'hidden'}, caption),
     el('thead', {}, el('tr', {}, heads.map((head) => el('th', {scope: 'col'}, head)))),
-    el('tbody', {}, rows.map((cells) => el('tr', {}, cells.map((cell) => el('td', {}, cell)))))));
+    el('tbody', {}, rows.map((cells) => el('tr', {}, cells.map((cell, at) => el('td', {'data-head': heads[at]}, cell)))))));
 }

@@ -7,7 +7,7 @@ const STATUSES = ['affected', 'exposed', 'unknown', 'mitigated', 'unaffected'];
 const ICONS = {affected: '✕', exposed: '▲', unknown: '?', mitigated: '◆', unaffected: '✓'};
 const CHANGES = ['worse', 'cured', 'better', 'new', 'gone', 'same'];
 const CHANGE_TEXT = {
-  worse: 'worse', cured: 'cured', better: 'better, not cured', new: 'new', gone: 'gone', same: 'unchanged',
+  worse: 'worse', cured: 'cured', better: 'better', new: 'new', gone: 'gone', same: 'unchanged',
 };
 
 const list = (value) => (Array.isArray(value) ? value : []);

@@ -15,7 +15,7 @@ const EFFECTS = {
   'mark cleared': 'mark cleared', mark: 'other bits of the mark', notrack: 'NOTRACK: NAT is never asked', accept: 'accepted: the chain ends',
   return: 'returns', jump: 'jumps', goto: 'goes to', continue: 'no effect', drop: 'dropped', 'unreadable rule': 'cannot be read',
 };
-const DULL = ['jump', 'goto', 'continue', 'return'];
+const DULL = ['jump', 'goto', 'continue', 'return', 'mark'];
 const CLIENTS = {host: 'a process on this node', pod: 'a pod on this node', any: 'any sender'};
 
 const clip = (value, length) => (value.length > length ? value.slice(0, length - 1) + '…' : value);
@@ -44,7 +44,8 @@ function effectText(step, way) {
 function tone(step, way) {
   if (step.matched === 'maybe') return 'maybe';
   if (step.effect === 'nat' && step.packet === 'outer') return {rewritten: 'bad', kept: 'good'}[way.source] || 'maybe';
-  if (['mark cleared', 'notrack', 'accept'].includes(step.effect)) return 'good';
+  // kube-proxy itself clears the mark just before it masquerades: that saves nothing.
+  if (['mark cleared', 'notrack', 'accept'].includes(step.effect)) return way.source === 'kept' && step.packet === 'outer' ? 'good' : 'acts';
   return DULL.includes(step.effect) ? '' : 'acts';
 }
 
@@ -81,13 +82,13 @@ class Drawing {
   }
 }
 
-function drawSender(drawing, way) {
+function drawSender(drawing, way, offload) {
   drawing.box(58, '');
   drawing.down(20);
   drawing.text(LEFT, 'Inner packet', 'head');
   drawing.text(LEFT + 100, `from ${CLIENTS[way.client] || way.client} to a Service; its address is that of a pod on another node by now`, 'soft small');
   drawing.down(25);
-  drawing.packet(LEFT, [['inner IP', 90], ['TCP or UDP, checksum left to the device', 290], ['data', 70]]);
+  drawing.packet(LEFT, [['inner IP', 90], [offload === 'no' ? 'TCP or UDP, checksum written by the CPU' : 'TCP or UDP, checksum left to the device', 290], ['data', 70]]);
   drawing.text(LEFT + 472, way.mark === 'set' ? `mark ${way.bit} is set: masquerade me` : 'no mark', way.mark === 'set' ? 'mark' : 'soft');
   drawing.down(23);
 }
@@ -112,15 +113,16 @@ function drawRule(drawing, step, way) {
   drawing.add(svg('text', {x: LEFT + 190, y: drawing.y, class: kind ? 'rule' : 'rule soft'},
     clip(step.rule.replace(/-m comment --comment ("(?:[^"\\]|\\.)*"|\S+) ?/, ''), 70), svg('title', {}, step.rule)));
   const effect = (step.matched === 'maybe' ? 'maybe: ' : '') + effectText(step, way);
-  drawing.add(svg('text', {x: WIDTH - 8, y: drawing.y, 'text-anchor': 'end', class: 'small ' + (kind || 'soft')}, effect));
+  drawing.add(svg('text', {x: WIDTH - 20, y: drawing.y, 'text-anchor': 'end', class: 'small ' + (kind || 'soft')}, effect));
   drawing.down(7);
 }
 
 function drawPassed(drawing, rule) {
   drawing.down(14);
+  drawing.add(svg('circle', {cx: RAIL, cy: drawing.y - 4, r: 3, class: 'dot missed'}));
   drawing.text(LEFT, clip(`${text(rule.chain)} ${text(rule.number)}`, 27), 'small soft');
   drawing.add(svg('text', {x: LEFT + 190, y: drawing.y, class: 'rule soft'}, clip(text(rule.rule).replace(/-m comment --comment ("(?:[^"\\]|\\.)*"|\S+) ?/, ''), 70), svg('title', {}, rule.rule)));
-  drawing.add(svg('text', {x: WIDTH - 8, y: drawing.y, 'text-anchor': 'end', class: 'small soft'}, 'does not match: source kept'));
+  drawing.add(svg('text', {x: WIDTH - 20, y: drawing.y, 'text-anchor': 'end', class: 'small soft'}, 'does not match: source kept'));
   drawing.down(7);
 }
 
@@ -131,10 +133,16 @@ function drawHook(drawing, hook, steps, way) {
   drawing.down(20);
   drawing.text(LEFT - 6, `${table} ${place}`, 'head');
   const reached = steps.length || passed.length;
-  drawing.add(svg('text', {x: LEFT + 190, y: drawing.y, class: 'small soft'}, reached ? backends : 'no rule concerned the packet'));
+  drawing.add(svg('text', {x: LEFT + 190, y: drawing.y, class: 'small soft'}, list(way.unread).includes(table) ? 'could not be read: any rule may be here' : reached ? backends : 'no rule concerned the packet'));
+  if (list(way.unread).includes(table)) drawing.mark = 'unknown';
   drawing.down(4);
-  steps.forEach((step) => drawRule(drawing, step, way));
-  passed.forEach((rule) => drawPassed(drawing, rule));
+  steps.forEach((step, at) => {
+    drawRule(drawing, step, way);
+    // The rules that did not match stand in their chain.
+    const goesOn = steps.slice(at + 1).some((later) => later.chain === step.chain);
+    if (!goesOn) passed.filter((rule) => rule.chain === step.chain).forEach((rule) => drawPassed(drawing, rule));
+  });
+  passed.filter((rule) => !steps.some((step) => step.chain === rule.chain)).forEach((rule) => drawPassed(drawing, rule));
 }
 
 function endTexts(way) {
@@ -155,7 +163,7 @@ function drawEnd(drawing, way) {
   drawing.down(21);
   const kind = {broken: 'bad', good: 'good'}[way.checksum] || 'maybe';
   drawing.text(LEFT, title, kind);
-  drawing.text(LEFT + 360, `leaves by ${clip(text(way.underlay) || 'the default route', 20)}`, 'soft small');
+  drawing.add(svg('text', {x: WIDTH - 30, y: drawing.y, 'text-anchor': 'end', class: 'soft small'}, `leaves by ${clip(text(way.underlay) || 'the default route', 20)}`));
   drawing.down(20);
   drawing.text(LEFT, why, 'small');
   drawing.down(24);
@@ -167,7 +175,7 @@ function drawEnd(drawing, way) {
 }
 
 function summaryOf(way, steps) {
-  const acting = steps.filter((step) => !DULL.includes(step.effect) && step.effect !== 'mark');
+  const acting = steps.filter((step) => !DULL.includes(step.effect));
   const rules = acting.map((step) => `${step.packet} packet, ${step.table} ${step.chain} rule ${step.number}: ${effectText(step, way)}`);
   return [...rules, endTexts(way).join(': ')].join('. ');
 }
@@ -178,7 +186,8 @@ function picture(device) {
   const way = device.way;
   const steps = stepsOf(device);
   const drawing = new Drawing(way);
-  drawSender(drawing, way);
+  const conditions = device.conditions || {};
+  drawSender(drawing, way, conditions.offload && conditions.offload.holds);
   // NOTRACK and the like: what was not reached is not drawn.
   const last = way.end === 'notrack' ? Math.max(...HOOKS.map((hook, at) => (steps.some((step) => atHook(step, hook)) ? at : 0))) : HOOKS.length;
   HOOKS.slice(way.client === 'any' ? 2 : 0, last + 1).forEach((hook) => {
@@ -187,10 +196,11 @@ function picture(device) {
   });
   drawEnd(drawing, way);
   const id = 'picture' + (pictures += 1);
-  return el('div', {class: 'picture scroll', tabindex: '0', role: 'group', 'aria-label': `The packet's way over ${text(way.device)}`},
+  const legend = el('p', {class: 'detail'}, `Wide line: the packet carries kube-proxy's mark ${text(way.bit)}. Thin line: it does not. Large dots: rules that changed or decided something.`);
+  return el('div', {}, el('div', {class: 'picture scroll', tabindex: '0', role: 'group', 'aria-label': `The packet's way over ${text(way.device)}`},
     svg('svg', {viewBox: `0 0 ${WIDTH} ${drawing.y}`, role: 'img', 'aria-labelledby': `${id}t ${id}d`},
       svg('title', {id: id + 't'}, `The way of a packet over ${text(way.device)}`),
       svg('desc', {id: id + 'd'}, summaryOf(way, steps)),
       svg('g', {}, drawing.parts.filter((part) => part.classList.contains('box'))),
-      svg('g', {}, drawing.rails), svg('g', {}, drawing.parts.filter((part) => !part.classList.contains('box')))));
+      svg('g', {}, drawing.rails), svg('g', {}, drawing.parts.filter((part) => !part.classList.contains('box'))))), legend);
 }
