@@ -219,6 +219,8 @@ def test_print_has_the_answers_and_what_is_filtered(opened: Any, report: Any) ->
     assert not page.tab.locator("#search").is_visible() and not page.tab.locator("#theme").is_visible()
     assert page.tab.locator(".headline").is_visible() and page.tab.locator(".groups").is_visible()
     assert len(page.names()) == report["summary"]["status"]["affected"]
+    assert page.tab.locator("#found").inner_text() == f"Printed: {len(page.names())} nodes. Only those with Status: affected."
+    assert not page.tab.locator("#compare").is_visible()
     document = page.tab.pdf(format="A4")
     assert document.startswith(b"%PDF") and len(re.findall(rb"/Type\s*/Page\b", document)) >= 2
     page.picture_of("print")

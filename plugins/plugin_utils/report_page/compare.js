@@ -26,6 +26,7 @@ function showChanges(place, changes, open) {
     lines.replaceChildren(table(`Nodes that are ${CHANGE_TEXT[change]}`, ['Node', 'Before', 'After'], rows),
       more > 0 ? el('p', {class: 'more'}, `${more.toLocaleString('en')} more`) : '');
   }
+  document.getElementById('compare').classList.remove('unused');
   place.replaceChildren(el('p', {role: 'status'}, sentence(counts)), el('ul', {class: 'changes'}, buttons.map((button) => el('li', {}, button))), lines);
   const first = CHANGES.find((change) => counts[change] && change !== 'same');
   if (first) choose(first);

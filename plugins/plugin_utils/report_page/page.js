@@ -140,6 +140,16 @@ function show() {
   return page;
 }
 
+// What is filtered, in words, for paper.
+function filterText() {
+  const used = ['status', 'cause', 'action', 'remedy'].filter((key) => wanted[key]).map((key) => {
+    const control = document.getElementById('by-' + key);
+    return `${control.labels[0].firstChild.textContent}: ${control.selectedOptions.length ? control.selectedOptions[0].textContent : shown(wanted[key])}`;
+  });
+  if (wanted.q) used.push(`Search: ${shown(wanted.q)}`);
+  return used.length ? `Only those with ${used.join('; ')}.` : 'All nodes.';
+}
+
 function startTools() {
   const root = document.documentElement;
   const button = document.getElementById('theme');
@@ -153,8 +163,8 @@ function startTools() {
   // Paper has no next page to turn to: what is filtered is printed whole, up to a limit.
   addEventListener('beforeprint', () => {
     fillRows(0, MOST_PRINTED);
-    if (rows.length > MOST_PRINTED) document.getElementById('found').textContent = `The first ${MOST_PRINTED.toLocaleString('en')} of ${rows.length.toLocaleString('en')} nodes`;
-    else document.getElementById('found').textContent = `${rows.length.toLocaleString('en')} nodes`;
+    const most = rows.length > MOST_PRINTED ? `the first ${MOST_PRINTED.toLocaleString('en')} of ` : '';
+    document.getElementById('found').textContent = `Printed: ${most}${rows.length.toLocaleString('en')} nodes. ${filterText()}`;
   });
   addEventListener('afterprint', show);
 }
