@@ -80,9 +80,10 @@ $(VENV)/.reader: $(VENV)/.ready tests/requirements-reader.txt | packages
 	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -r tests/requirements-reader.txt
 	@touch $@
 
-$(VENV)/.fleet: $(VENV)/.ready tests/requirements-fleet.txt tests/lab/fleet/awx_collection.sh
+$(VENV)/.fleet: $(VENV)/.ready tests/requirements-fleet.txt tests/lab/fleet/awx_collection.py awx/execution-environment.yml
 	@$(BIN)/pip install -q --disable-pip-version-check -r tests/requirements-fleet.txt
-	@tests/lab/fleet/awx_collection.sh $(VENV)/awx
+	@$(BIN)/python tests/lab/fleet/awx_collection.py $(VENV)/awx
+	@$(BIN)/python tests/lab/fleet/awx_image.py
 	@touch $@
 
 $(TREE)/ansible_collections/kubenet/vxlan_offload: $(VENV)/.ready

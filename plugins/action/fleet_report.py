@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import Fleet, counts, fleet, published
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import write_atomically
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 ARGUMENTS: dict[str, t.Any] = {
@@ -29,19 +29,6 @@ ARGUMENTS: dict[str, t.Any] = {
     "artifact_detail": {"type": "str", "default": "verdict", "choices": ["verdict", "diagnosis"]},
 }
 VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
-
-
-def write_atomically(path: str, text: str) -> None:
-    """A reader of the file sees the old report or the new one, never half of one."""
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".fleet-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
 
 
 class ActionModule(ActionBase):

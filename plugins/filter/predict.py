@@ -18,9 +18,11 @@ options:
     description:
       - The planned versions. Keys that are left out and needed are listed in C(missing) of the answer.
       - C(kube_version), C(calico_version), C(flannel_version) are written like C(1.18.6).
-      - C(network_plugin) is V(calico), V(flannel) or V(canal). By default it follows from the version that is given.
+      - C(network_plugin) is V(calico), V(flannel) or V(canal). V(macvlan), V(cloud) and V(kube-router) are known to make no VXLAN
+        device; any other is V(unknown). By default it follows from the version that is given.
       - C(encapsulation) says when VXLAN is used, V(always) (the default), V(crosssubnet) or V(never).
       - C(proxy_mode) is V(iptables) (the default), V(ipvs), V(nftables) or V(none).
+      - C(masquerade_bit) is kube-proxy's, V(14) by default. flannel 0.20.2 and newer leave only packets of bit 14 to kube-proxy.
       - C(feature_detect_override) is the text of Felix' C(featureDetectOverride).
       - C(kernel) is a dictionary as for P(kubenet.vxlan_offload.kernel_status#filter).
     type: dict

@@ -18,6 +18,7 @@ SCHEMA = 1
 _FACTS_KEYS = ("facts", "node")
 # C0, DEL, C1 and the marks that turn the direction of text: what a node could say to a terminal.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+_TEMPLATE = re.compile("[{](?=[{%#])")
 _LONGEST = 400
 _NAMED = 20
 _VERDICT = ("status", "tcp", "udp", "summary", "action")
@@ -110,12 +111,22 @@ def counts(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def inert(value: Any) -> Any:
+    """The same value without text that Ansible takes for a template. What is published comes back as an extra variable, whose templates
+    are resolved on the controller, and the texts have words of the nodes in them."""
+    if isinstance(value, str):
+        return _TEMPLATE.sub("{ ", value)
+    if isinstance(value, Mapping):
+        return {key: inert(one) for key, one in value.items()}
+    return [inert(one) for one in value] if isinstance(value, list) else value
+
+
 def published(report: Fleet, kind: str, detail: str) -> dict[str, Any]:
     """What other runs need of a report: the verdict of each host, or with `detail` "diagnosis" all that is known of it."""
     hosts = report["hosts"]
     if detail != "diagnosis":
         hosts = {name: {key: found[key] for key in _VERDICT if key in found} for name, found in hosts.items()}
-    return {"schema": report["schema"], "kind": kind, "hosts": hosts, "summary": report["summary"]}
+    return {"schema": report["schema"], "kind": kind, "hosts": inert(hosts), "summary": report["summary"]}
 
 
 def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None, expected: Iterable[str] = ()) -> Fleet:

@@ -23,6 +23,7 @@ KEYS = (
     "flannel_version",
     "encapsulation",
     "proxy_mode",
+    "masquerade_bit",
     "feature_detect_override",
     "kernel",
 )
@@ -30,6 +31,10 @@ ENCAPSULATIONS = ("always", "crosssubnet", "never")
 PROXY_MODES = ("iptables", "ipvs", "nftables", "none")
 # Felix looks after vxlan.calico only, so in Canal the device and its rules are flannel's.
 FLANNEL_DEVICE = ("flannel", "canal")
+# Surely no VXLAN device: macvlan has no overlay, cloud leaves routing to the provider (kubenet), kube-router routes or uses IPIP.
+WITHOUT_VXLAN = ("macvlan", "cloud", "kube-router")
+# flannel's guard has this bit written into it (flannel#1681), whatever kube-proxy's --iptables-masquerade-bit is.
+DEFAULT_BIT = 14
 
 
 class Condition(NamedTuple):
@@ -52,8 +57,8 @@ def predict(planned: Mapping[str, Any]) -> dict[str, Any]:
     """Diagnose planned versions.
 
     ``planned`` has any of KEYS: versions as text, ``encapsulation`` (VXLAN: always, crosssubnet, never), ``proxy_mode``
-    (iptables, ipvs, nftables, none), ``kernel`` as for kernel_status. What is not given and needed is listed in
-    ``missing``. Raises ValueError for a key or value that is not understood.
+    (iptables, ipvs, nftables, none), ``masquerade_bit`` (kube-proxy's, 0 to 31), ``kernel`` as for kernel_status. What is
+    not given and needed is listed in ``missing``. Raises ValueError for a key or value that is not understood.
     """
     plan = _checked(planned)
     plugin = _plugin(plan)
@@ -98,6 +103,7 @@ def _checked(planned: Mapping[str, Any]) -> dict[str, Any]:
     plan = {key: value for key, value in planned.items() if value not in (None, "")}
     plan["encapsulation"] = _choice(plan.get("encapsulation", "always"), "encapsulation", ENCAPSULATIONS)
     plan["proxy_mode"] = _choice(plan.get("proxy_mode", "iptables"), "proxy_mode", PROXY_MODES)
+    plan["masquerade_bit"] = _bit(plan.get("masquerade_bit", DEFAULT_BIT))
     if "kernel" in plan and not isinstance(plan["kernel"], Mapping):
         raise ValueError("kernel must be a dictionary with at least 'release', the output of uname -r")
     return plan
@@ -110,6 +116,13 @@ def _choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     return found
 
 
+def _bit(value: Any) -> int:
+    text = str(value).strip()
+    if not text.isdecimal() or int(text) > 31:
+        raise ValueError(f"masquerade_bit {value!r} is not a bit of the mark: write a number from 0 to 31")
+    return int(text)
+
+
 def _plugin(plan: Mapping[str, Any]) -> str:
     if "network_plugin" in plan:
         return str(plan["network_plugin"]).lower()
@@ -117,6 +130,8 @@ def _plugin(plan: Mapping[str, Any]) -> str:
 
 
 def _vxlan(plan: Mapping[str, Any], plugin: str) -> Condition:
+    if plugin in WITHOUT_VXLAN:
+        return Condition("no", f"{plugin} makes no VXLAN device", "network_plugin")
     if plugin not in ("calico", *FLANNEL_DEVICE):
         what = f"network plugin {plugin!r} is not in the tables" if plugin else "no network plugin was given"
         return Condition("unknown", what, "network_plugin")
@@ -191,9 +206,11 @@ def _rewrite(plan: Mapping[str, Any], plugin: str) -> Rewrite:
         return _ordered(plan, calico.order == releases.FIRST, f"Calico: {calico.source}", notrack, upgrade)
     if plugin in FLANNEL_DEVICE and "flannel_version" in plan:
         flannel = releases.flannel(str(plan["flannel_version"]))
-        before = flannel.order == releases.FIRST and not flannel.guarded
-        upgrade = (f"flannel {releases.FLANNEL_FIXED} or later",) if before else ()
-        return _ordered(plan, before, f"flannel: {flannel.source}", "", upgrade)
+        blind = flannel.guarded and plan["masquerade_bit"] != DEFAULT_BIT
+        before = flannel.order == releases.FIRST and (blind or not flannel.guarded)
+        cure = f"kube-proxy's default masquerade bit {DEFAULT_BIT}" if blind else f"flannel {releases.FLANNEL_FIXED} or later"
+        source = f"flannel: {flannel.source}{f', but only those of bit {DEFAULT_BIT}' if blind else ''}"
+        return _ordered(plan, before, source, "", (cure,) if before else ())
     return Rewrite(Condition("unknown", "the version of the network plugin is not known", "network_plugin"))
 
 
@@ -268,6 +285,9 @@ def _action(status: str, rewrite: Rewrite) -> str:
 
 
 def _missing(plan: Mapping[str, Any], plugin: str) -> list[dict[str, str]]:
-    version = "flannel_version" if plugin in FLANNEL_DEVICE else "calico_version"
-    needed = ("kube_version", "kernel", version if plugin else "network_plugin")
+    if plugin in WITHOUT_VXLAN:
+        return []
+    # No version of a plugin that is not in the tables would help.
+    wanted = {"": "network_plugin", "calico": "calico_version", **dict.fromkeys(FLANNEL_DEVICE, "flannel_version")}.get(plugin)
+    needed = ("kube_version", "kernel", *([wanted] if wanted else []))
     return [{"fact": name, "reason": "not given", "how": f"set {name} in the planned versions"} for name in needed if name not in plan]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every documented example is run: the modules' and filters' EXAMPLES on a lab node, the README's commands on a lab fleet, and
+"""Every documented example is run: the modules', filters' and lookups' EXAMPLES on a lab node, the README's commands on a lab fleet, and
 what docs/kernels.md gives."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGINS = sorted([*ROOT.glob("plugins/modules/*.py"), *ROOT.glob("plugins/filter/*.py")])
+PLUGINS = sorted([*ROOT.glob("plugins/modules/*.py"), *ROOT.glob("plugins/filter/*.py"), *ROOT.glob("plugins/lookup/*.py")])
 
 
 def examples(path: Path) -> list[dict[str, Any]]:

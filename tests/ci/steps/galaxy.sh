@@ -15,7 +15,7 @@ if grep -E '^(tests|lab|\.ci|\.venv|\.venvs)/|(^|/)(__pycache__|\.git)|\.pyc$' "
   echo "these do not belong into the tarball" >&2
   exit 1
 fi
-for needed in README.md LICENSE CHANGELOG.md meta/runtime.yml plugins/modules/ plugins/plugin_utils/ roles/ playbooks/; do
+for needed in README.md LICENSE CHANGELOG.md meta/runtime.yml plugins/modules/ plugins/plugin_utils/ roles/ playbooks/ awx/; do
   grep -qx "$needed" "$out/contents" || { echo "the tarball lacks $needed" >&2; exit 1; }
 done
 export ANSIBLE_COLLECTIONS_PATH=$out/collections
@@ -35,6 +35,7 @@ document() { # document TYPE FILE...
 }
 document module "$installed"/plugins/modules/[!_]*.py
 document filter "$installed"/plugins/filter/[!_]*.py
+document lookup "$installed"/plugins/lookup/[!_]*.py
 document role "$installed"/roles/*
 for playbook in "$installed"/playbooks/*.yml; do
   ansible-playbook -i localhost, --syntax-check "kubenet.vxlan_offload.$(basename "$playbook" .yml)"

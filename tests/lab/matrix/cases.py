@@ -62,8 +62,11 @@ def _filters() -> dict[str, str]:
         "diagnose": facts % (PREFIX, "diagnose"),
         "fleet": name % ("{'node': matrix_shell}", PREFIX, "fleet"),
         "kernel_status": name % ("matrix_shell.node.kernel", PREFIX, "kernel_status"),
+        "kubespray_plan": name % ("{'kube_version': 'v1.17.5', 'kube_network_plugin': 'flannel'}", PREFIX, "kubespray_plan"),
         "plan": facts % (PREFIX, "plan('auto')"),
         "predict": name % ("{'kube_version': '1.30.4', 'network_plugin': 'calico', 'calico_version': '3.28.0'}", PREFIX, "predict"),
+        "preflight": name % ("matrix_shell", PREFIX, "preflight({} | %skubespray_plan('2.31.0'))" % PREFIX),
+        "preflight_stop": name % ("{'node': matrix_shell}", PREFIX, "preflight_stop(['affected'])"),
         "remedies": facts % (PREFIX, "remedies"),
     }
 

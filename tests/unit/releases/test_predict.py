@@ -116,6 +116,22 @@ PLANS = [
     ("plugin_version_not_given", {"kube_version": "1.30.4", "network_plugin": "calico", "kernel": KERNEL_5_15}, "unknown"),
     ("plugin_not_in_the_tables", {"kube_version": "1.30.4", "network_plugin": "cilium", "kernel": KERNEL_5_15}, "unknown"),
     ("nothing_given", {}, "unknown"),
+    ("plugin_without_vxlan", {"network_plugin": "macvlan"}, "unaffected"),
+    (
+        "flannel_with_its_guard_for_another_bit",
+        {"kube_version": "1.25.4", "flannel_version": "0.20.2", "masquerade_bit": 27, "kernel": KERNEL_5_15},
+        "affected",
+    ),
+    (
+        "flannel_of_before_its_guard_does_not_care_about_the_bit",
+        {"kube_version": "1.25.4", "flannel_version": "0.19.2", "masquerade_bit": 27, "kernel": KERNEL_5_15},
+        "unaffected",
+    ),
+    (
+        "calico_does_not_care_about_the_bit",
+        {"kube_version": "1.30.4", "calico_version": "3.28.2", "masquerade_bit": 27, "kernel": KERNEL_5_15},
+        "unaffected",
+    ),
 ]
 
 
@@ -130,6 +146,11 @@ def test_plan(planned: dict, status: str) -> None:
 def test_upgrades_name_each_component_that_rewrites() -> None:
     verdict = predict({"kube_version": "1.17.5", "calico_version": "3.13.2", "kernel": KERNEL_5_15})
     assert verdict["upgrade"] == ["Kubernetes 1.16.13, 1.17.9, 1.18.6, 1.19.0 or later", "Calico 3.29.0 or later"]
+
+
+def test_another_bit_is_cured_by_the_default_one() -> None:
+    verdict = predict({"kube_version": "1.25.4", "flannel_version": "0.20.2", "masquerade_bit": 27, "kernel": KERNEL_5_15})
+    assert verdict["upgrade"] == ["kube-proxy's default masquerade bit 14"]
 
 
 def test_defect_follows_the_default_checksum_mode_of_the_kernel() -> None:
@@ -168,6 +189,8 @@ def test_a_selftest_counts_for_the_defect_of_the_default_checksum_mode(
         ({"proxy_mode": "userspace"}, "not one of iptables"),
         ({"kube_version": "latest", "calico_version": "3.28.0"}, "write it like"),
         ({"kernel": "5.4.0"}, "kernel must be a dictionary"),
+        ({"masquerade_bit": "0x4000"}, "a number from 0 to 31"),
+        ({"masquerade_bit": 32}, "a number from 0 to 31"),
     ],
 )
 def test_what_is_not_understood_is_refused(planned: dict, message: str) -> None:
