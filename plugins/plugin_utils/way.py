@@ -14,7 +14,7 @@ from typing import Any, Optional, TypedDict
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.families import family_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import masquerade_bit
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import Mark
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, base_chains, part, underlay_of
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, base_chains, underlay_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite, unread_tables
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import Step, Trace
 
@@ -93,8 +93,6 @@ def _passed(facts: Facts, trace: Trace) -> list[Passed]:
 
 def _unread(facts: Facts) -> list[str]:
     """The tables that may hold rules that nobody has seen; kube-proxy's own nftables table stands for nat."""
-    if part(facts, "netfilter") is None:
-        return list(_TABLES)
     names = {"nat" if one["table"] == "kube-proxy" else str(one["table"]) for one in unread_tables(facts)}
     return [name for name in _TABLES if name in names]
 
