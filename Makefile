@@ -14,7 +14,7 @@ export ANSIBLE_PIPELINING := True
 export ANSIBLE_NOCOWS := 1
 export PYTHONPATH := $(TREE)
 
-.PHONY: help demo test test-lab test-fleet test-matrix matrix-table kernel-lab kernel-lab-table kernels diagnose bench venv packages clean
+.PHONY: help demo test test-lab test-fleet test-report test-matrix matrix-table kernel-lab kernel-lab-table kernels diagnose bench bench-report venv packages clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario
 
 test-fleet: venv packages $(VENV)/.fleet ## Batches, kubespray, AWX, ansible-runner, ansible-pull on lab nodes (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/fleet
+
+test-report: venv $(VENV)/.report ## The report's page in a real Chromium: click, filter, compare, print, axe-core, 10,000 hosts (minutes)
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/report
 
 test-matrix: venv packages ## Every module under each ansible-core and each Python that nodes have (minutes)
 	@$(RUN) PYENV_ROOT="$${PYENV_ROOT:-$$HOME/.pyenv}" MATRIX_ENVIRONMENTS="$(MATRIX)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix
@@ -58,6 +61,9 @@ matrix-table: venv ## Write the table of the last make test-matrix into the READ
 bench: venv packages ## Measure node_info and the diagnose playbook against ansible ping
 	@$(RUN) $(BIN)/python tests/bench/run.py
 
+bench-report: venv $(VENV)/.report ## Measure 10,000 saved nodes: diagnosis, fleet.json, page, memory, and the page in Chromium
+	@$(RUN) $(BIN)/python tests/bench/report.py
+
 diagnose: venv ## Diagnose a real fleet, read-only: make diagnose INVENTORY=hosts.ini [ARGS='-b -K']
 	@test -n "$(INVENTORY)" || { echo "say which inventory: make diagnose INVENTORY=hosts.ini" >&2; exit 2; }
 	@test -e "$(INVENTORY)" || { echo "no inventory at $(INVENTORY)" >&2; exit 2; }
@@ -78,6 +84,14 @@ $(VENV)/.ready: tests/requirements-controller.txt
 $(VENV)/.reader: $(VENV)/.ready tests/requirements-reader.txt | packages
 	@$(BIN)/pip install -q --disable-pip-version-check setuptools wheel
 	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -r tests/requirements-reader.txt
+	@touch $@
+
+$(VENV)/.report: $(VENV)/.ready tests/requirements-report.txt tests/report/packages.txt tests/report/npm.txt tests/report/package-lock.json
+	@lab/packages.sh tests/report/packages.txt
+	@command -v npm >/dev/null || lab/packages.sh tests/report/npm.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -r tests/requirements-report.txt
+	@mkdir -p $(VENV)/report && cp tests/report/package.json tests/report/package-lock.json $(VENV)/report/
+	@cd $(VENV)/report && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(VENV)/.fleet: $(VENV)/.ready tests/requirements-fleet.txt tests/lab/fleet/awx_collection.py awx/execution-environment.yml

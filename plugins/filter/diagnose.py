@@ -90,7 +90,12 @@ _value:
       type: dict
       sample: {offload: {holds: "yes", evidence: tx-checksum-ip-generic is on, source: ethtool -k vxlan.calico}}
     devices:
-      description: The same for each VXLAN device, with the rules that the packet met.
+      description:
+        - The same for each VXLAN device, with the rules that the packet met.
+        - RV(_value.devices[].walk) has them as texts. RV(_value.devices[].way) is the same as data, its C(steps) parallel to the
+          texts - what each rule did and whether kube-proxy's mark is set behind it; then the rules that would have rewritten the packet
+          and did not match (C(passed)), whether its source was C(rewritten), C(kept) or C(maybe), and whether the checksum is
+          C(broken), C(good), C(maybe) or C(unknown). It is none where no rules were read.
       type: list
       elements: dict
       sample: []
@@ -124,6 +129,11 @@ _value:
       type: list
       elements: str
       sample: []
+    node:
+      description: What runs on the node, as far as it was seen; an empty text is not known.
+      type: dict
+      sample: {kernel: 6.18.44, os: Debian GNU/Linux 12 (bookworm), machine: x86_64, cni: "calico 3.28.0", kube_proxy: v1.30.4,
+        mode: iptables, iptables: "nft 1.8.9"}
 """
 
 

@@ -19,7 +19,7 @@ def diagnose(facts: Facts) -> Diagnosis:
     found = judge(facts)
     if found["status"] not in ("affected", "exposed", "unknown") or not found["devices"]:
         return found
-    found["remedies"] = ranked(facts)
+    found["remedies"] = ranked(facts, judged=found)
     if found["status"] != "unknown":
         found["action"] = cure_text(facts, found["remedies"], found["upgrade"])
     return found

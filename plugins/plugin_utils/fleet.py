@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_versions import node_versions
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.probed import remark, with_probe
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
@@ -47,6 +48,7 @@ def _unknown(reason: str, how: str) -> dict[str, Any]:
         "status": "unknown", "tcp": "unknown", "udp": "unknown", "summary": reason, "action": how, "defects": [],
         "conditions": {}, "devices": [], "mitigations": [], "unneeded": [],
         "missing": [{"fact": "all", "reason": reason, "how": how}], "remedies": [], "lookalikes": [], "upgrade": [],
+        "node": node_versions({}),
     }  # fmt: skip
 
 

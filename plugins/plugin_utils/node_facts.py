@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.nft_rules import parse_nft_rule
@@ -84,14 +85,20 @@ def prints_random_fully(facts: Facts, backend: str) -> bool:
 def iptables_base(facts: Facts, entry: Mapping[str, Any], hook: str) -> BaseChain:
     """One iptables table at one hook."""
     backend = str(entry.get("backend"))
-    chains: dict[str, list[tuple[str, Rule]]] = {
-        name: [(text, parse_rule(text)) for text in texts] for name, texts in (entry.get("chains") or {}).items()
-    }
+    texts = tuple((name, tuple(rules)) for name, rules in (entry.get("chains") or {}).items())
+    unread = frozenset(entry.get("unread") or ())
+    shows = prints_random_fully(facts, backend)
+    return _parsed_base(backend, str(entry.get("table")), hook, texts, unread, shows, entry.get("state") == "read")
+
+
+@lru_cache(maxsize=1024)
+def _parsed_base(
+    backend: str, table: str, hook: str, texts: tuple[tuple[str, tuple[str, ...]], ...], unread: frozenset[str], shows: bool, known: bool
+) -> BaseChain:
+    """The same object for the same rules: a diagnosis asks for them some hundred times."""
+    chains = {name: [(text, parse_rule(text)) for text in rules] for name, rules in texts}
     chains.setdefault(hook, [])
-    return BaseChain(
-        backend, str(entry.get("table")), hook, chains,
-        frozenset(entry.get("unread") or ()), prints_random_fully(facts, backend), entry.get("state") == "read",
-    )  # fmt: skip
+    return BaseChain(backend, table, hook, chains, unread, shows, known)
 
 
 def nftables_part(facts: Facts) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Optional, Union
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -23,6 +24,7 @@ _NEVER: tuple[Network, ...] = tuple(
 )
 
 
+@lru_cache(maxsize=16384)
 def network(text: str) -> Optional[Network]:
     """A network of either family, or None when the text is not one."""
     try:

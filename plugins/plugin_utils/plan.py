@@ -87,7 +87,7 @@ def _make(facts: Facts, base: Facts, before: Diagnosis, method: str, service_cid
         "schema": 1, "method": method, "undo": undo, "units": [unit["name"] for unit in units],
         "links": [f"{wanted}.wants/{unit['name']}" for unit in units for wanted in unit["wanted_by"]],
     }  # fmt: skip
-    after = judge(_with_record(apply_actions(base, actions), record))
+    after = judge(_with_record(apply_actions(base, actions), record), simulated=True)
     plan: Plan = {
         "method": method, "devices": [str(one.get("name")) for one in devices], "refused": "", "risk": remedy.risk,
         "actions": actions, "undo": undo, "units": units, "record": record, "simulated": _outcome(after),
@@ -129,7 +129,11 @@ def plan(facts: Facts, method: str, accept_risk: bool = False, service_cidr: str
         raise ValueError(f"unknown method {method!r}: use one of {', '.join(METHODS)}")
     validate.service_networks(service_cidr)  # a wrong one is told, also where no remedy needs it
     base = before_ours(facts)
-    before = judge(base)
+    return plan_from(facts, base, judge(base), method, accept_risk, service_cidr)
+
+
+def plan_from(facts: Facts, base: Facts, before: Diagnosis, method: str, accept_risk: bool, service_cidr: str) -> Plan:
+    """The same from the facts without what is applied already, and the verdict on them: who plans many methods judges once."""
     if method == "auto":
         return _auto(facts, base, before, service_cidr)
     if not vxlan_devices(base):

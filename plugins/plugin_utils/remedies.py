@@ -10,12 +10,14 @@ from typing import Any
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import validate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import CATALOGUE, Remedy
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import SAFE, plan
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import SAFE, plan_from
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import before_ours, record_of
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import Diagnosis, judge
 
 
-def _entry(facts: Facts, remedy: Remedy, service_cidr: str) -> dict[str, Any]:
+def _entry(facts: Facts, base: Facts, before: Diagnosis, remedy: Remedy, service_cidr: str) -> dict[str, Any]:
     try:
-        found = plan(facts, remedy.id, accept_risk=True, service_cidr=service_cidr)
+        found = plan_from(facts, base, before, remedy.id, True, service_cidr)
         status, refused = found["simulated"]["status"], found["refused"]
     except ValueError as error:  # a name of the node that may not go into a rule is no reason to have no verdict
         status, refused = "unknown", str(error)
@@ -27,11 +29,13 @@ def _entry(facts: Facts, remedy: Remedy, service_cidr: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ranked(facts: Facts, service_cidr: str = "") -> list[dict[str, Any]]:
-    """All remedies: those that work on this node first, cheapest and safest first.
+def ranked(facts: Facts, service_cidr: str = "", judged: Diagnosis | None = None) -> list[dict[str, Any]]:
+    """All remedies: those that work on this node first, cheapest and safest first. `judged`: the verdict, where it is known already.
 
     Raises ValueError for a service CIDR that is none.
     """
     validate.service_networks(service_cidr)
-    entries = [_entry(facts, remedy, service_cidr) for remedy in CATALOGUE]
+    base = before_ours(facts)
+    before = judged if judged and not record_of(facts) else judge(base)
+    entries = [_entry(facts, base, before, remedy, service_cidr) for remedy in CATALOGUE]
     return sorted(entries, key=lambda one: (not one["applicable"], bool(one["risk"]), one["status"] not in SAFE))

@@ -10,7 +10,7 @@ with (https://github.com/kubernetes/kubernetes/pull/92035).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import Any, Optional
 
@@ -65,6 +65,14 @@ class Rewrite:
     ways: tuple[Way, ...]
     marking: Marking
     trace: Trace = ()
+    # The facts that were walked: with the rules of a kube-proxy to come where there is none yet.
+    walked: Facts = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Optional[Way]:
+        """The way that `trace` is of: the rewrite if there is one."""
+        there = [way for way in self.ways if way.trace == self.trace and (not self.clients or way.client == self.clients[0])]
+        return min(there, key=lambda way: {True: 0, None: 1, False: 2}[way.rewrites], default=None)
 
 
 def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
@@ -168,8 +176,9 @@ def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, nat: Seq
 
 
 def _orders(bases: Sequence[BaseChain]) -> list[Sequence[BaseChain]]:
-    """The order of registration cannot be read, so every order counts."""
-    return list(permutations(bases)) if len(bases) > 1 else [bases]
+    """The order of registration cannot be read, so every order counts. Chains that nobody could read are all the same."""
+    orders = {tuple(id(base) if base.known else 0 for base in order): order for order in permutations(bases)}
+    return list(orders.values())
 
 
 def _walk_all(facts: Facts, device: Mapping[str, Any], found: Marking) -> tuple[Tri, list[tuple[str, Tri, list[Way]]], bool]:
@@ -287,4 +296,4 @@ def rewrite(facts: Facts, device: Mapping[str, Any]) -> Rewrite:
     ways = tuple(way for _client, _answer, found_ways in answers for way in found_ways)
     blind = any(way.trace == trace and way.end.nat and way.end.nat.port_changes is None for way in ways)
     evidence = _text(sure, clients, trace, differ, found, blind)
-    return Rewrite(holds or {True: "yes", None: "maybe", False: "no"}[sure], evidence, clients, ways, found, trace)
+    return Rewrite(holds or {True: "yes", None: "maybe", False: "no"}[sure], evidence, clients, ways, found, trace, walked)

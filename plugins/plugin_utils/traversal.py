@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import (
@@ -53,6 +54,9 @@ class Step:
     text: str
     effect: str
     backend: str
+    hook: str = ""
+    # The mark behind the rule.
+    mark: Mark = Mark()
 
     def __str__(self) -> str:
         return f"{self.packet} {self.table} {self.chain} {self.number} {self.text}".rstrip()
@@ -85,9 +89,12 @@ class End:
     nat: Optional[Nat] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BaseChain:
-    """One table at one hook: its chains, its reading rules and the printer that wrote the text."""
+    """One table at one hook: its chains, its reading rules and the printer that wrote the text.
+
+    Equal only to itself, so that walks can be remembered by it: simulated remedies leave most tables as they are.
+    """
 
     backend: str
     table: str
@@ -129,9 +136,10 @@ class _Visit:
     returned: States
     depth: int
 
-    def step(self, walk: _Walk, effect: str) -> Step:
+    def step(self, walk: _Walk, effect: str, mark: Mark) -> Step:
         """This rule as a line of the trace."""
-        return Step(walk.packet.kind, walk.base.table, self.chain, self.position, self.text, effect, walk.base.backend)
+        base = walk.base
+        return Step(walk.packet.kind, base.table, self.chain, self.position, self.text, effect, base.backend, base.hook, mark)
 
 
 def _merge(into: States, more: States) -> None:
@@ -197,13 +205,13 @@ def _apply(walk: _Walk, visit: _Visit, states: States, doubt: bool) -> States:
     # iptables-nft prints an nft rule with a set or a map only in part, without a word about it; so does a rule look that only counts.
     in_part = walk.base.backend == "nft" and not visit.rule.targets
     if visit.rule.broken or in_part:
-        step = visit.step(walk, "unreadable rule")
-        return unread_chain(walk, {mark: (*trace, step) for mark, trace in states.items()})
+        stepped = {mark: (*trace, visit.step(walk, "unreadable rule", mark)) for mark, trace in states.items()}
+        return unread_chain(walk, stepped)
     for target in visit.rule.targets:
         after: States = {}
         for mark, trace in states.items():
             new, effect = _effect(walk, target, mark)
-            step = visit.step(walk, ("maybe " if doubt else "") + effect)
+            step = visit.step(walk, ("maybe " if doubt else "") + effect, new)
             _merge(after, _go(walk, visit, target, effect, {new: (*trace, step)}))
         states = after
     return states
@@ -332,11 +340,21 @@ def _moves_port(target: Target) -> bool:
 
 def walk_base(base: BaseChain, packet: Packet, bit: int, starts: States) -> dict[End, Trace]:
     """All outcomes of one base chain."""
+    if len(starts) != 1:
+        return _walked(base, packet, bit, starts)
+    ((mark, trace),) = starts.items()
+    return {end: (*trace, *inside) for end, inside in _walked_from(base, packet, bit, mark).items()}
+
+
+@lru_cache(maxsize=2048)
+def _walked_from(base: BaseChain, packet: Packet, bit: int, mark: Mark) -> dict[End, Trace]:
+    """The outcomes for one mark; the steps before it do not matter."""
+    return _walked(base, packet, bit, {mark: ()})
+
+
+def _walked(base: BaseChain, packet: Packet, bit: int, starts: States) -> dict[End, Trace]:
     walk = _Walk(base, packet, bit)
-    if not base.known:
-        back = unread_chain(walk, starts)
-    else:
-        back = walk_chain(walk, base.hook, starts, 0)
+    back = walk_chain(walk, base.hook, starts, 0) if base.known else unread_chain(walk, starts)
     for mark, trace in back.items():
         walk.end(End("end", mark), trace)
     return walk.ends

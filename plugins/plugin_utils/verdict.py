@@ -33,8 +33,10 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.mitigations 
     with_offload_on,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, part, vxlan_devices, why_unknown
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_versions import node_versions
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import before_ours, record_of
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.way import WayData, way
 
 # Worst first: a node is what the worst of its devices is.
 STATUSES = ("affected", "exposed", "unknown", "mitigated", "unaffected")
@@ -53,6 +55,8 @@ class DeviceDiagnosis(TypedDict):
     clients: list[str]
     conditions: dict[str, Condition]
     walk: list[str]
+    # The same as data; None where no rules were read.
+    way: Optional[WayData]
     mitigations: list[Mitigation]
 
 
@@ -73,6 +77,7 @@ class Diagnosis(TypedDict):
     remedies: list[dict[str, Any]]
     lookalikes: list[str]
     upgrade: list[str]
+    node: dict[str, Any]
 
 
 def _status(conditions: Mapping[str, Condition], mitigated: bool) -> str:
@@ -132,7 +137,8 @@ def diagnose_device(facts: Facts, device: Mapping[str, Any]) -> DeviceDiagnosis:
     return {
         "name": str(device.get("name")), "status": status, "tcp": tcp, "udp": udp,
         "clients": list(found.clients) if found else [], "conditions": conditions,
-        "walk": [str(step) for step in found.trace] if found else [], "mitigations": mitigations,
+        "walk": [str(step) for step in found.trace] if found else [],
+        "way": way(facts, device, conditions, found), "mitigations": mitigations,
     }  # fmt: skip
 
 
@@ -187,12 +193,15 @@ def _nothing_to_judge(facts: Facts) -> Diagnosis:
         "status": status, "tcp": tcp, "udp": udp, "summary": text,
         "action": "nothing to do" if known else (missing[0]["how"] if missing else "read the node again"),
         "defects": [], "conditions": conditions, "devices": [], "mitigations": [], "unneeded": [], "missing": missing,
-        "remedies": [], "lookalikes": lookalikes(facts), "upgrade": [],
+        "remedies": [], "lookalikes": lookalikes(facts), "upgrade": [], "node": node_versions(facts),
     }  # fmt: skip
 
 
-def judge(facts: Facts) -> Diagnosis:
-    """The verdict without the remedies (which are judged by this function themselves)."""
+def judge(facts: Facts, simulated: bool = False) -> Diagnosis:
+    """The verdict without the remedies (which are judged by this function themselves).
+
+    What an applied workaround is good for is not asked of a node that is `simulated`.
+    """
     if not isinstance(facts, Mapping):
         raise ValueError("diagnose needs the facts of one node: pass the 'node' that node_info returned")
     if not vxlan_devices(facts):
@@ -202,7 +211,7 @@ def judge(facts: Facts) -> Diagnosis:
     family = next(family_of(device) for device in vxlan_devices(facts) if str(device.get("name")) == worst["name"])
     mitigations = [one for device in devices for one in device["mitigations"]]
     unique = [one for at, one in enumerate(mitigations) if one not in mitigations[:at]]
-    unneeded = _unneeded(facts, devices)
+    unneeded = [] if simulated else _unneeded(facts, devices)
     missing = missing_facts(facts)
     hit = [one for one, found in zip(vxlan_devices(facts), devices) if found["conditions"]["kernel_defect"]["holds"] in ("yes", "maybe")]
     kernel = dict(kernel_status(part(facts, "kernel") or {})) if hit else {}
@@ -213,5 +222,5 @@ def judge(facts: Facts) -> Diagnosis:
         "defects": sorted({defect for device in hit for defect in defects_for(device) if kernel.get(defect) == "affected"}),
         "conditions": worst["conditions"], "devices": devices, "mitigations": unique, "unneeded": unneeded,
         "missing": missing, "remedies": [], "lookalikes": lookalikes(facts),
-        "upgrade": upgrade_texts(in_family(facts, family), worst["status"], worst["clients"]),
+        "upgrade": upgrade_texts(in_family(facts, family), worst["status"], worst["clients"]), "node": node_versions(facts),
     }  # fmt: skip
