@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from lab import scenarios
 
@@ -38,6 +39,12 @@ def verdicts(fleet: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
 
 def test_every_node_of_the_fleet_is_judged(fleet: Any, verdicts: dict[str, Any]) -> None:
     assert sorted(verdicts) == sorted(fleet.nodes) == sorted(PAIRS)
+
+
+def test_every_verdict_follows_the_schema(verdicts: dict[str, Any]) -> None:
+    schema = json.loads((Path(__file__).resolve().parents[2] / "docs/fleet.schema.json").read_text(encoding="utf-8"))
+    hosts = {"$defs": schema["$defs"], "type": "object", "additionalProperties": {"$ref": "#/$defs/host"}}
+    Draft202012Validator(hosts).validate(verdicts)
 
 
 @pytest.mark.parametrize("node", PAIRS)
