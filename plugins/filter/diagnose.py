@@ -92,7 +92,7 @@ _value:
     devices:
       description:
         - The same for each VXLAN device, with the rules that the packet met.
-        - RV(_value.devices[].walk) has them as texts. RV(_value.devices[].way) is the same as data, its C(steps) parallel to the
+        - C(walk) of a device has them as texts. C(way) is the same as data, its C(steps) parallel to the
           texts - what each rule did and whether kube-proxy's mark is set behind it; then the rules that would have rewritten the packet
           and did not match (C(passed)), whether its source was C(rewritten), C(kept) or C(maybe), and whether the checksum is
           C(broken), C(good), C(maybe) or C(unknown). It is none where no rules were read.

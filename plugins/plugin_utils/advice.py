@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import releases
@@ -104,6 +105,7 @@ def upgrade_texts(facts: Facts, status: str, clients: Sequence[str]) -> list[str
     return texts
 
 
+@lru_cache(maxsize=256)
 def _clears_mark(version: str) -> bool:
     try:
         return bool(version) and releases.kube_proxy(version).clears_mark
@@ -122,6 +124,7 @@ def _rules_clear_mark(facts: Facts) -> bool:
     return False
 
 
+@lru_cache(maxsize=256)
 def _at_least(version: str, wanted: str) -> bool:
     try:
         return bool(version) and releases.release_version(version, "x") >= releases.release_version(wanted, "x")

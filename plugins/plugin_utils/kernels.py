@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import kernel_table as table
@@ -270,5 +271,10 @@ def _known_upstream(kernel: Mapping[str, Any]) -> str:
         return stated.group(1)
     release = str(kernel.get("release") or "")
     plain = re.match(r"^\d+\.\d+\.[1-9]\d*", release)
-    frozen = any(re.search(row.release, release) and not row.upstream for row in table.VENDOR_ROWS)
-    return plain.group(0) if plain is not None and not frozen else ""
+    return plain.group(0) if plain is not None and not _frozen(release) else ""
+
+
+@lru_cache(maxsize=256)
+def _frozen(release: str) -> bool:
+    """A vendor keeps this number whatever it patches."""
+    return any(re.search(row.release, release) and not row.upstream for row in table.VENDOR_ROWS)

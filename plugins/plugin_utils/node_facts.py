@@ -77,9 +77,13 @@ def tables(facts: Facts, table: str) -> list[Mapping[str, Any]]:
 def prints_random_fully(facts: Facts, backend: str) -> bool:
     """Whether the tool that printed these rules can show --random-fully."""
     printers = (part(facts, "netfilter") or {}).get("printers") or {}
-    version = str((printers.get(backend) or {}).get("version") or "")
+    return _shows_random_fully(str((printers.get(backend) or {}).get("version") or ""))
+
+
+@lru_cache(maxsize=256)
+def _shows_random_fully(version: str) -> bool:
     found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", version)
-    return bool(found) and tuple(int(one or 0) for one in found.groups()) >= RANDOM_FULLY_PRINTED_SINCE if found else False
+    return found is not None and tuple(int(one or 0) for one in found.groups()) >= RANDOM_FULLY_PRINTED_SINCE
 
 
 def iptables_base(facts: Facts, entry: Mapping[str, Any], hook: str) -> BaseChain:

@@ -88,7 +88,8 @@ def tiles(hosts: Mapping[str, Mapping[str, Any]]) -> str:
 def _names(group: Group, kind: str, at: int) -> str:
     shown = ", ".join(f"<bdi>{_text(name)}</bdi>" for name in group["hosts"][:_SHOWN_HOSTS])
     rest = len(group["hosts"]) - _SHOWN_HOSTS
-    return f'<a href="#{kind}={at}">{_count(len(group["hosts"]))}</a><span class="names">{shown}{f" and {_number(rest)} more" if rest > 0 else ""}</span>'
+    more = f" and {_number(rest)} more" if rest > 0 else ""
+    return f'<a href="#{kind}={at}">{_count(len(group["hosts"]))}</a><span class="names">{shown}{more}</span>'
 
 
 def _rest(groups: Sequence[Group], word: str) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, Optional, TypedDict
 
 STATUSES = ("affected", "exposed", "unknown", "mitigated", "unaffected")
 
@@ -38,18 +38,21 @@ def cause_key(diagnosis: Mapping[str, Any]) -> tuple[str, str, str]:
     return status_of(diagnosis), text, f"kernel defect {defects}" if defects else ""
 
 
+def _first_remedy(diagnosis: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
+    return next((one for one in diagnosis.get("remedies") or [] if one.get("applicable") and not one.get("risk")), None)
+
+
 def action_key(diagnosis: Mapping[str, Any]) -> tuple[str, str, str]:
     """What hosts with one thing to do share: the status, what to do, and what it costs."""
-    first = next((one for one in diagnosis.get("remedies") or [] if one.get("applicable") and not one.get("risk")), None)
+    first = _first_remedy(diagnosis)
     action = str(diagnosis.get("action") or "")
-    cost = f"{first['id']}: {first.get('what')}; cost: {first.get('cost')}" if first and str(first.get("id")) in action else ""
+    cost = f"{first.get('id')}: {first.get('what')}; cost: {first.get('cost')}" if first and str(first.get("id")) in action else ""
     return status_of(diagnosis), action, cost
 
 
 def remedy_of(diagnosis: Mapping[str, Any]) -> str:
     """The remedy to apply, or nothing."""
-    found = (one for one in diagnosis.get("remedies") or [] if one.get("applicable") and not one.get("risk"))
-    return str(next(found, {}).get("id") or "")
+    return str((_first_remedy(diagnosis) or {}).get("id") or "")
 
 
 def grouped(keys: Mapping[str, tuple[str, str, str]]) -> list[Group]:

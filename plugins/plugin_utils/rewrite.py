@@ -9,6 +9,7 @@ with (https://github.com/kubernetes/kubernetes/pull/92035).
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations
@@ -73,6 +74,12 @@ class Rewrite:
         """The way that `trace` is of: the rewrite if there is one."""
         there = [way for way in self.ways if way.trace == self.trace and (not self.clients or way.client == self.clients[0])]
         return min(there, key=lambda way: {True: 0, None: 1, False: 2}[way.rewrites], default=None)
+
+
+# A node is judged again with each remedy, and most of those leave everything that decides here as it was.
+_DEPENDS_ON = ("netfilter", "routes", "kube_proxy", "cni", "services")
+_MOST_KNOWN = 64
+_KNOWN: dict[bytes, Rewrite] = {}
 
 
 def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
@@ -282,8 +289,35 @@ def _chosen(answers: Sequence[tuple[str, Tri, list[Way]]], holds: Tri) -> tuple[
     return (), shown[0].trace if shown else ()
 
 
+def _content(facts: Facts, device: Mapping[str, Any]) -> bytes | None:
+    """All that the answer depends on, as one key; None for values of a kind that only lives in a run of Ansible."""
+    parts = [facts.get(name) for name in _DEPENDS_ON]
+    # Features are left out: a remedy that turns the offload off leaves the answer as it is.
+    named = [
+        [{key: one for key, one in found.items() if key != "features"} for found in (part(facts, name) or {}).get("devices") or []]
+        for name in ("vxlan", "links")
+    ]
+    own = {key: one for key, one in device.items() if key != "features"}
+    try:
+        return marshal.dumps((parts, named, own), 2)
+    except ValueError:
+        return None
+
+
 def rewrite(facts: Facts, device: Mapping[str, Any]) -> Rewrite:
     """Whether the source of a tunnel packet of this device can be rewritten."""
+    key = _content(facts, device)
+    found = _KNOWN.get(key) if key else None
+    if found is None:
+        found = _rewrite(facts, device)
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        if key:
+            _KNOWN[key] = found
+    return found
+
+
+def _rewrite(facts: Facts, device: Mapping[str, Any]) -> Rewrite:
     found = marking(facts, device)
     walked = facts if found.present else assume_kube_proxy(facts)
     sure, answers, differ = _walk_all(walked, device, found)

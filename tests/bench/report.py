@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import fleet_of
+
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_html import page
@@ -47,7 +48,7 @@ def judged(folder: Path, workers: int) -> Iterator[tuple[str, Any]]:
 
 def measure(folder: Path, out: Path, workers: int) -> dict[str, float]:
     """Seconds of each part, megabytes of memory and of the files."""
-    start = time.monotonic()
+    start, before = time.monotonic(), sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     results = dict(judged(folder, workers))
     diagnosed = time.monotonic()
     report = fleet(results)
@@ -56,10 +57,12 @@ def measure(folder: Path, out: Path, workers: int) -> dict[str, float]:
     written = time.monotonic()
     (out / "report.html").write_text(page(report), encoding="utf-8")
     done = time.monotonic()
+    page_mb = (out / "report.html").stat().st_size / 1e6
     memory = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    cpu = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) - before
     return {
-        "diagnose_s": diagnosed - start, "fleet_json_s": written - diagnosed, "page_s": done - written, "all_s": done - start,
-        "memory_mb": memory, "fleet_json_mb": (out / "fleet.json").stat().st_size / 1e6, "page_mb": (out / "report.html").stat().st_size / 1e6,
+        "cpu_s": cpu, "diagnose_s": diagnosed - start, "fleet_json_s": written - diagnosed, "page_s": done - written, "all_s": done - start,
+        "memory_mb": memory, "fleet_json_mb": (out / "fleet.json").stat().st_size / 1e6, "page_mb": page_mb,
     }  # fmt: skip
 
 
@@ -92,8 +95,8 @@ def one_size(count: int, workers: int) -> None:
         save(folder, count)
         found = measure(folder, out, workers)
         found["open_ms"] = opened(out / "report.html", 5)
-    print("| %d | %.1f s | %.1f s | %.1f s | **%.1f s** | %.0f MB | %.1f MB | %.1f MB | %.0f ms |" % (
-        count, found["diagnose_s"], found["fleet_json_s"], found["page_s"], found["all_s"], found["memory_mb"],
+    print("| %d | %.1f s | %.1f s | %.1f s | **%.1f s** | %.1f s | %.0f MB | %.1f MB | %.1f MB | %.0f ms |" % (
+        count, found["diagnose_s"], found["fleet_json_s"], found["page_s"], found["all_s"], found["cpu_s"], found["memory_mb"],
         found["fleet_json_mb"], found["page_mb"], found["open_ms"]), flush=True)  # fmt: skip
 
 
@@ -106,8 +109,8 @@ def main() -> None:
     if chosen.one:
         one_size(chosen.one, chosen.workers)
         return
-    print("| hosts | diagnose | fleet.json | page | all | memory | fleet.json | page | opens |")
-    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    print("| hosts | diagnose | fleet.json | page | all | CPU | memory | fleet.json | page | opens |")
+    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for size in chosen.sizes.split(","):
         subprocess.run([sys.executable, __file__, "--one", size, "--workers", str(chosen.workers)], check=True)
 

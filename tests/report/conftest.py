@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_html import page
-from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "bench"))

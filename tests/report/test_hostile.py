@@ -81,7 +81,8 @@ def test_a_script_that_is_not_ours_is_refused_by_the_policy(opened: Any, report:
 
 def test_a_hostile_earlier_report_is_text_as_well(opened: Any, report: Any, tmp_path: Any) -> None:
     path = tmp_path / "fleet.json"
-    path.write_text('{"hosts": {"<img src=x onerror=\'window.ran=1\'>": {"status": "<b>", "summary": "<script>window.ran=1</script>"}, "__proto__": {}}}')
+    host = '"<img src=x onerror=window.ran=1>": {"status": "<b>", "summary": "<script>window.ran=1</script>"}'
+    path.write_text('{"hosts": {%s, "__proto__": {}}}' % host)
     page = opened(report)
     page.tab.locator("#earlier").set_input_files(str(path))
     page.tab.wait_for_selector(".changes button")

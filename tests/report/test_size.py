@@ -10,6 +10,7 @@ from typing import Any
 
 import fleet_of
 import pytest
+
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_html import page
 

@@ -11,14 +11,16 @@ import json
 import re
 from typing import Any
 
-from . import build
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_html import page
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_html_data import island, packed
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_html_groups import grouped
-from hypothesis import given
-from hypothesis import strategies as st
+
+from . import build
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import build
 import pytest
+
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_versions import node_versions
+
+from . import build
 
 ALL = sorted(path.stem for path in build.RULES.glob("*.rules"))
 
