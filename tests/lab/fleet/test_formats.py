@@ -62,7 +62,8 @@ def metrics(text: str) -> dict[tuple[str, ...], float]:
 
 def test_a_run_writes_the_formats_beside_fleet_json(work: Path) -> None:
     folder = work / "vxlan-offload-report"
-    assert sorted(path.name for path in folder.iterdir()) == ["fleet.json", "junit.xml", "report.md", "vxlan_offload.prom"]
+    assert sorted(path.name for path in folder.iterdir()) == ["fleet.json", "junit.xml", "report.html", "report.md", "vxlan_offload.prom"]
+    assert BAD in (folder / "report.html").read_text(encoding="utf-8")
     (case,) = ElementTree.parse(folder / "junit.xml").iterfind(".//testcase[failure]")
     assert case.get("name") == BAD
     assert f"`{BAD}`" in (folder / "report.md").read_text(encoding="utf-8")
