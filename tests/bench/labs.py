@@ -23,6 +23,9 @@ from lab import inventory, removal, topology  # noqa: E402
 
 BIN = Path(sys.executable).parent
 NAME = "vxlan-offload-bench"
+_SSH = (
+    "-o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+)
 _SSHD = """HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/user_key.pub
 StrictModes no
@@ -48,8 +51,10 @@ def hosts(built: Any) -> str:
 
 @contextmanager
 def ssh_hosts(built: Any) -> Iterator[str]:
-    """An inventory whose nodes are reached by OpenSSH, with a server of its own inside each node's namespaces: what stands for the wire is the
-    pipe of ProxyCommand. Keys and multiplexing are those of a user who follows the documentation."""
+    """An inventory whose nodes are reached by OpenSSH, with a server of its own inside each node's namespaces.
+
+    What stands for the wire is the pipe of ProxyCommand. Connections are kept open, as a user does who follows the documentation.
+    """
     server = shutil.which("sshd") or "/usr/sbin/sshd"
     with tempfile.TemporaryDirectory(prefix="bench-ssh-") as name:
         folder = Path(name)
@@ -63,12 +68,11 @@ def ssh_hosts(built: Any) -> Iterator[str]:
             # The lab hides the host's /run from a node; sshd looks for its folder there.
             enter = "nsenter --target %d --net --mount --uts -- sh -c 'mkdir -p /run/sshd; exec %s -i -f %s'" % (
                 built.pid(node), server, folder / "sshd_config")  # fmt: skip
-            options = "-o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
             made[node] = {
                 "ansible_connection": "ssh",
                 "ansible_user": "root",
                 "ansible_ssh_private_key_file": str(folder / "user_key"),
-                "ansible_ssh_args": options,
+                "ansible_ssh_args": _SSH,
                 "ansible_ssh_common_args": '-o ProxyCommand="%s"' % enter,
                 "ansible_python_interpreter": variables["ansible_python_interpreter"],
             }

@@ -68,7 +68,8 @@ def by_command(hosts: str, repeats: int) -> dict[str, measure.Cost]:
 
 
 HEAD = (
-    "| backend | cali* interfaces | nat rules | node_info | ping | **node_info : ping** | whole command | plain tasks : node_info | CPU of setup : node_info |\n"
+    "| backend | cali* interfaces | nat rules | node_info | ping | **node_info : ping** | whole command | plain tasks : node_info "
+    "| CPU of setup : node_info |\n"
     "|---|---|---|---|---|---|---|---|---|"
 )
 

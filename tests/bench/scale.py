@@ -66,7 +66,7 @@ def pulled(hosts: int, costs: Costs, spread: float, own: float) -> float:
 
 
 def rows(costs: Costs) -> Iterator[str]:
-    yield "| hosts | one controller, 2 cores, 20 forks | 8 cores, 100 forks | 4 slices of these | 20 slices | ansible-pull, spread over 5 min |"
+    yield "| hosts | 2 cores, 20 forks | 8 cores, 100 forks | 4 slices of these | 20 slices | ansible-pull, spread over 5 min |"
     yield "|---|---|---|---|---|---|"
     small, large = Controller(2, 20), Controller(8, 100)
     for hosts in FLEETS:
