@@ -81,8 +81,8 @@ def tiles(hosts: Mapping[str, Mapping[str, Any]]) -> str:
         # A share that would be no pixel wide is still there.
         bars.append(f'<rect class="{status}" x="{at:.1f}" y="0" width="{max(width, 3 if width else 0):.1f}" height="10"/>')
         at += width
-    bar = f'<svg class="shares" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">{"".join(bars)}</svg>'
-    return f'<ul class="tiles">{items}</ul>{bar}'
+    strip = f'<svg class="shares" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">{"".join(bars)}</svg>'
+    return f'<ul class="tiles">{items}</ul>{strip}'
 
 
 def _names(group: Group, kind: str, at: int) -> str:

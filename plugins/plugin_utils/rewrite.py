@@ -72,7 +72,7 @@ class Rewrite:
     @property
     def shown(self) -> Optional[Way]:
         """The way that `trace` is of: the rewrite if there is one."""
-        there = [way for way in self.ways if way.trace == self.trace and (not self.clients or way.client == self.clients[0])]
+        there = [way for way in self.ways if way.trace is self.trace and (not self.clients or way.client == self.clients[0])]
         return min(there, key=lambda way: {True: 0, None: 1, False: 2}[way.rewrites], default=None)
 
 

@@ -54,9 +54,9 @@ class Step:
     text: str
     effect: str
     backend: str
-    hook: str = ""
-    # The mark behind the rule.
-    mark: Mark = Mark()
+    # What a picture needs; the same rule with the same effect is the same step, whatever mark a packet came with.
+    hook: str = field(default="", compare=False)
+    mark: Mark = field(default=Mark(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.packet} {self.table} {self.chain} {self.number} {self.text}".rstrip()

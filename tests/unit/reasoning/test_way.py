@@ -103,3 +103,9 @@ def test_versions_that_were_not_seen_are_empty() -> None:
     assert set(node_versions({}).values()) == {""}
     found = node_versions(build.facts("kube_1_17_before_fix"))
     assert (found["kernel"], found["mode"], found["iptables"], found["kube_proxy"]) == ("6.18.44", "iptables", "nft 1.8.9", "")
+
+
+@pytest.mark.parametrize("rules", ALL)
+def test_a_rule_that_packets_with_and_without_the_mark_meet_is_named_once(rules: str) -> None:
+    named = [one["evidence"] for one in device(rules)["mitigations"]]
+    assert len(named) == len(set(named))
