@@ -34,7 +34,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture(scope="module")
 def environment(collections: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
-        **{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")},
+        # As a user's terminal: CI turns colours off.
+        **{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "ANSIBLE_NOCOLOR", "ANSIBLE_FORCE_COLOR", "COLUMNS")},
         "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_HOME": str(tmp_path_factory.mktemp("home")), "TERM": "xterm",
         "VXLAN_OFFLOAD_PROGRESS_REFRESH": "0",
     }  # fmt: skip
