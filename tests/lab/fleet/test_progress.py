@@ -20,6 +20,7 @@ import pytest
 
 TRANSCRIPTS = Path(__file__).resolve().parents[2] / "data/transcripts"
 NAME = "kubenet.vxlan_offload.progress"
+NOT_A_TERMINALS = ("NO_COLOR", "ANSIBLE_NOCOLOR", "ANSIBLE_FORCE_COLOR", "COLUMNS")
 ERASE = "\r\x1b[K"
 
 
@@ -35,7 +36,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def environment(collections: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         # As a user's terminal: CI turns colours off.
-        **{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "ANSIBLE_NOCOLOR", "ANSIBLE_FORCE_COLOR", "COLUMNS")},
+        **{name: value for name, value in os.environ.items() if name not in NOT_A_TERMINALS},
         "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_HOME": str(tmp_path_factory.mktemp("home")), "TERM": "xterm",
         "VXLAN_OFFLOAD_PROGRESS_REFRESH": "0",
     }  # fmt: skip
