@@ -63,8 +63,8 @@ class ActionModule(ActionBase):
 
     def _lines(self, report: Fleet, wanted: list[str] | None) -> list[str]:
         """Those of the wanted hosts: fleet() gives one line for each host, in the order of its hosts."""
-        pairs = zip(report["hosts"], report["lines"])
-        return [line for name, line in pairs if wanted is None or name in wanted]
+        chosen = set(report["hosts"] if wanted is None else wanted)
+        return [line for name, line in zip(report["hosts"], report["lines"]) if name in chosen]
 
     def _write(self, directory: str, report: Fleet, formats: list[str]) -> dict[str, str]:
         """The path of each format. fleet.json comes first: the others can be made again from it."""

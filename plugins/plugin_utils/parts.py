@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Optional, TypedDict
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import SCHEMA, fleet, printable
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import is_list_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 CLEAN, FOUND, INCOMPLETE = 0, 2, 3
@@ -75,15 +76,11 @@ def _is_verdict(value: Any) -> bool:
     probe = value.get("probe") or {}
     return (
         all(isinstance(value.get(key), str) for key in _TEXTS)
-        and _is_list_of(value.get("defects") or [], str)
-        and _is_list_of(value.get("mitigations") or [], Mapping)
+        and is_list_of(value.get("defects") or [], str)
+        and is_list_of(value.get("mitigations") or [], Mapping)
         and isinstance(probe, Mapping)
         and (not probe or isinstance(probe.get("verdict"), str))
     )
-
-
-def _is_list_of(value: Any, kind: type) -> bool:
-    return isinstance(value, list) and all(isinstance(one, kind) for one in value)
 
 
 def verdicts(one: Part, artifact: str = "") -> dict[str, Any]:

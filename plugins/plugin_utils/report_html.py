@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_html_data import hosts_of, island, packed
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_html_groups import STATUSES, Group, status_of
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_html_groups import Group, status_of
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 _FOLDER = Path(__file__).with_name("report_page")
 _SCRIPTS = ("model.js", "elements.js", "picture.js", "node.js", "compare.js", "page.js")

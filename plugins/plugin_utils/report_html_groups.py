@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional, TypedDict
 
-STATUSES = ("affected", "exposed", "unknown", "mitigated", "unaffected")
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 
 class Group(TypedDict):

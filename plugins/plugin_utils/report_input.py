@@ -27,7 +27,8 @@ def _clean(value: Any) -> Any:
     return [_clean(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _is_list_of(value: Any, kind: type) -> bool:
+def is_list_of(value: Any, kind: type) -> bool:
+    """Whether all that is in this list is of one kind."""
     return isinstance(value, list) and all(isinstance(one, kind) for one in value)
 
 
@@ -37,7 +38,7 @@ def _check_host(name: str, host: Any) -> None:
         raise ValueError(f"host {name} has no status of {', '.join(STATUSES)}: {_AGAIN}")
     wrong = [key for key in _TEXTS if not isinstance(host.get(key), str)]
     for key, kind in (("defects", str), ("mitigations", Mapping), ("missing", Mapping)):
-        wrong += [key] if not _is_list_of(host.get(key, []), kind) else []
+        wrong += [key] if not is_list_of(host.get(key, []), kind) else []
     conditions = host.get("conditions", {})
     if not isinstance(conditions, Mapping) or not all(isinstance(one, Mapping) for one in conditions.values()):
         wrong.append("conditions")
@@ -49,7 +50,7 @@ def _check_summary(report: Mapping[str, Any]) -> None:
     summary = report.get("summary")
     if not isinstance(summary, Mapping):
         raise ValueError(f"the report has no summary: {_AGAIN}")
-    if not _is_list_of(summary.get("not_checked", []), str):
+    if not is_list_of(summary.get("not_checked", []), str):
         raise ValueError(f"not_checked of the summary is no list of names: {_AGAIN}")
     expected = summary.get("expected", 0)
     if not isinstance(expected, int) or isinstance(expected, bool):
