@@ -38,7 +38,7 @@ class Fleet(TypedDict):
 def printable(value: Any) -> Any:
     """The same value with every text safe for a terminal."""
     if isinstance(value, str):
-        return _CONTROL.sub(" ", value)
+        return value if value.isprintable() else _CONTROL.sub(" ", value)
     if isinstance(value, Mapping):
         return {printable(key): printable(one) for key, one in value.items()}
     return [printable(one) for one in value] if isinstance(value, (list, tuple)) else value

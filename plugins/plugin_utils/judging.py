@@ -50,8 +50,8 @@ def _side_by_side(
 
 
 def _take(*work: Any) -> None:
-    global _work  # noqa: PLW0603 - what an initializer leaves for the calls in its process
-    _work = work  # type: ignore[assignment]
+    global _work  # what an initializer leaves for the calls in its process
+    _work = work
 
 
 def _chunk(names: list[str]) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ kernel do outranks every name, number and changelog.
 from __future__ import annotations
 
 import datetime
+import marshal
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -80,7 +81,21 @@ def kernel_status(kernel: Mapping[str, Any]) -> KernelStatus:
     release = kernel.get("release")
     if not isinstance(release, str):
         raise ValueError("kernel facts have no 'release': give the output of uname -r as text")
-    return _with_selftest(_by_tables(kernel, release), kernel)
+    return _with_selftest(KernelStatus(**_by_tables_once(kernel, release)), kernel)
+
+
+def _by_tables_once(kernel: Mapping[str, Any], release: str) -> KernelStatus:
+    """A diagnosis asks for each remedy and device again."""
+    try:
+        return _remembered(marshal.dumps({**kernel}, 2))
+    except ValueError:  # values of a kind that only lives in a run of Ansible
+        return _by_tables(kernel, release)
+
+
+@lru_cache(maxsize=64)
+def _remembered(content: bytes) -> KernelStatus:
+    kernel = marshal.loads(content)
+    return _by_tables(kernel, kernel["release"])
 
 
 def _by_tables(kernel: Mapping[str, Any], release: str) -> KernelStatus:
