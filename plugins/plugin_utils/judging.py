@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Mapping
@@ -52,6 +53,8 @@ def _side_by_side(
 def _take(*work: Any) -> None:
     global _work  # what an initializer leaves for the calls in its process
     _work = work
+    # What was there before the fork stays: looking through it would only copy its pages.
+    gc.freeze()
 
 
 def _chunk(names: list[str]) -> dict[str, dict[str, Any]]:
