@@ -237,8 +237,9 @@ def refusal(facts: Facts, method: str, devices: Devices, service_cidr: str) -> s
 
 
 def _undo_rule(facts: Facts, args: Mapping[str, Any]) -> list[Action]:
-    found = in_family(facts, family_of(args))
-    chains = next((one.get("chains") or {} for one in tables(found, args["table"]) if one.get("backend") == args["backend"]), {})
+    family, backend = family_of(args), args["backend"]
+    of_family = (one for one in tables(facts, args["table"]) if family_of(one) == family and one.get("backend") == backend)
+    chains = next((one.get("chains") or {} for one in of_family), {})
     text = rule_text(args["rule"])
     there = [number for number, known in enumerate(chains.get(args["chain"]) or [], 1) if same_rule(known, text)]
     inverse = {key: value for key, value in args.items() if key != "position"}

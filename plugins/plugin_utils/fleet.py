@@ -39,6 +39,8 @@ def printable(value: Any) -> Any:
     """The same value with every text safe for a terminal."""
     if isinstance(value, str):
         return value if value.isprintable() else _CONTROL.sub(" ", value)
+    if value is None or isinstance(value, (bool, int)):
+        return value
     if isinstance(value, Mapping):
         return {printable(key): printable(one) for key, one in value.items()}
     return [printable(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import fleet_of
+import pages
+from measure import machine
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import as_text
@@ -88,15 +90,20 @@ def one_size(count: int) -> None:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--sizes", default="2500,5000,10000")
+    options.add_argument("--write", action="store_true", help="into docs/benchmark.md")
     options.add_argument("--one", type=int, help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.one:
         one_size(chosen.one)
         return
-    print("| hosts | diagnose | fleet.json | page | all | CPU | memory | fleet.json | page | opens |")
-    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    lines = ["| hosts | diagnose | fleet.json | page | all | CPU | memory | fleet.json | page | opens |", "|---|---|---|---|---|---|---|---|---|---|"]
+    print("\n".join(lines), flush=True)
     for size in chosen.sizes.split(","):
-        subprocess.run([sys.executable, __file__, "--one", size], check=True)
+        done = subprocess.run([sys.executable, __file__, "--one", size], check=True, stdout=subprocess.PIPE, text=True)
+        lines.append(done.stdout.strip())
+        print(lines[-1], flush=True)
+    if chosen.write:
+        pages.write("docs/benchmark.md", "report", "\n".join(["Measured on %s." % machine(), "", *lines]))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +15,9 @@ import fleet
 import labs
 import measure
 import one_node
+import pages
 import streams
 
-PAGE = labs.ROOT / "docs/benchmark.md"
 # name: (head of the table, its rows)
 TABLES: dict[str, tuple[str, Callable[[Path, int], Iterator[str]]]] = {
     "node": (one_node.HEAD, one_node.rows),
@@ -26,16 +25,6 @@ TABLES: dict[str, tuple[str, Callable[[Path, int], Iterator[str]]]] = {
     "apply": (fleet.APPLY_HEAD, fleet.apply_rows),
     "stream": (streams.HEAD, streams.rows),
 }
-
-
-def write(name: str, text: str) -> None:
-    """Replace what is between the marks of a table."""
-    page = PAGE.read_text(encoding="utf-8")
-    marks = "(<!-- bench:%s -->\n).*?(<!-- /bench:%s -->)" % (name, name)
-    changed, count = re.subn(marks, lambda found: found[1] + "\n" + text + "\n\n" + found[2], page, flags=re.S)
-    if count != 1:
-        raise SystemExit("%s has no place for the table %s" % (PAGE, name))
-    PAGE.write_text(changed, encoding="utf-8")
 
 
 def main() -> None:
@@ -54,7 +43,7 @@ def main() -> None:
                 print(row, flush=True)
                 lines.append(row)
             if chosen.write:
-                write(name, "\n".join(lines))
+                pages.write("docs/benchmark.md", name, "\n".join(lines))
 
 
 if __name__ == "__main__":

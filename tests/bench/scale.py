@@ -4,7 +4,8 @@
 """How long a fleet takes that no machine here can hold: simulated from the measured cost of one host.
 
 A fork of ansible holds a host from its first to its last moment: it wants the processor, waits for the node, and wants the processor
-again. A host that cannot be reached holds its fork until ssh gives up. What follows is the report, on one core.
+again. A host that cannot be reached holds its fork until ssh gives up. What follows is the report: judged on all cores, written on one.
+With --write-table the table goes into docs/scale.md.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pages
+
 FLEETS = (1_000, 10_000, 100_000)
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of one host unless it says otherwise; the defaults are those that docs/benchmark.md has for ssh."""
+    """Seconds of one host unless it says otherwise; docs/scale.md says where each default was measured."""
 
     start: float = 1.0  # of ansible, once
     host_cpu: float = 0.055  # the controller's processor time to ask one host
     node: float = 0.25  # the node's own time, with a round trip or two
-    report: float = 0.006  # judging and writing, one core
+    judge: float = 0.012  # processor time of a diagnosis
+    write: float = 0.0005  # fleet.json and the page, on one core
+    merge: float = 0.0005  # reading a part and writing it into the whole, on one core
+    pull: float = 8.0  # ansible-pull on the node itself: git, ansible, diagnosis
     unreachable: float = 0.01  # share of hosts
     timeout: float = 10.0  # until ssh gives up, ansible's default
 
@@ -55,14 +61,14 @@ def asked(hosts: int, costs: Costs, controller: Controller, chance: random.Rando
 def run(hosts: int, costs: Costs, controller: Controller, slices: int = 1) -> float:
     """Seconds of a diagnose with its report, with `slices` controllers side by side and one merge of what they found."""
     part = -(-hosts // slices)
-    each = costs.start + asked(part, costs, controller, random.Random(part)) + part * costs.report
-    return each + (hosts * costs.report if slices > 1 else 0)
+    report = part * (costs.judge / controller.cores + costs.write)
+    each = costs.start + asked(part, costs, controller, random.Random(part)) + report
+    return each + (hosts * costs.merge if slices > 1 else 0)
 
 
-def pulled(hosts: int, costs: Costs, spread: float, own: float) -> float:
-    """Nodes that ask themselves: each waits a random time and takes its own; nobody is in the way of another."""
-    chance = random.Random(hosts)
-    return max(chance.random() * spread + own for _host in range(hosts))
+def pulled(spread: float, own: float) -> float:
+    """Nodes that ask themselves: each waits a random time up to `spread` and takes its own; nobody is in the way of another."""
+    return spread + own
 
 
 def rows(costs: Costs) -> Iterator[str]:
@@ -71,7 +77,7 @@ def rows(costs: Costs) -> Iterator[str]:
     small, large = Controller(2, 20), Controller(8, 100)
     for hosts in FLEETS:
         found = [run(hosts, costs, small), run(hosts, costs, large), run(hosts, costs, large, 4), run(hosts, costs, large, 20)]
-        times = [*found, pulled(hosts, costs, 300, 8)]
+        times = [*found, pulled(300, costs.pull)]
         yield "| %s | %s |" % (format(hosts, ","), " | ".join(_clock(seconds) for seconds in times))
 
 
@@ -83,8 +89,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     for name, value in vars(Costs()).items():
         options.add_argument("--" + name.replace("_", "-"), type=float, default=value, help="default: %(default)s")
-    for row in rows(Costs(**vars(options.parse_args()))):
-        print(row)
+    options.add_argument("--write-table", action="store_true", help="into docs/scale.md")
+    chosen = vars(options.parse_args())
+    into_page = chosen.pop("write_table")
+    table = "\n".join(rows(Costs(**chosen)))
+    print(table)
+    if into_page:
+        pages.write("docs/scale.md", "scale", table)
 
 
 if __name__ == "__main__":

@@ -173,6 +173,14 @@ def test_a_limit_without_a_cluster_node_is_an_error(site: Any) -> None:
     assert failure(run, NO_NODE).startswith("no node of a kubespray cluster within --limit bastion, so nothing would be checked")
 
 
+def test_a_limit_on_an_empty_inventory_is_an_error(site: Any) -> None:
+    here = site("2.31", ())
+    run = here.run("--limit", "node1", inventory="inventory", environment={"ANSIBLE_INVENTORY_IGNORE": ".ini,.cfg"})
+    assert run.returncode not in (0, None), run.output
+    assert ran(run, STAND_IN) == []
+    assert "the inventory has no host: name one that has, with -i FILE" in run.output
+
+
 def test_a_limit_without_a_cluster_node_can_be_meant(site: Any) -> None:
     """As kubespray with --limit of hosts that have etcd alone."""
     run = site("2.13").run("--limit", "bastion", vxlan_offload_preflight_ignore_errors=True)
