@@ -67,9 +67,8 @@ def _unlink(path):  # type: (str) -> bool
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        if error.errno != errno.EROFS:
-            raise
-        if os.path.lexists(path):
+        # a read-only file system says that first, also of what is not there
+        if error.errno != errno.EROFS or os.path.lexists(path):
             raise
         return False
     return True
@@ -96,13 +95,17 @@ def make_folder(path, mode):  # type: (str, int) -> None
         raise NodeError("cannot make the folder %s: %s" % (path, error.strerror)) from None
 
 
+# An empty folder harms nobody: it may be a mount point, or on a disk that is read-only now.
+KEPT = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY, errno.EROFS)
+
+
 def remove_folder(path):  # type: (str) -> None
     """When it is empty; somebody else's files keep it."""
     try:
         os.rmdir(path)
         sync(os.path.dirname(path))
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+        if error.errno not in KEPT:
             raise NodeError("cannot remove %s: %s" % (path, error.strerror)) from None
 
 

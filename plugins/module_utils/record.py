@@ -20,12 +20,12 @@ FOLDER = re.compile(r"[A-Za-z0-9:_\\@-][A-Za-z0-9:_.\\@-]{0,200}\.wants\Z")
 
 def parse(text):  # type: (str) -> Dict[str, Any]
     """The record. Raises ValueError with what is wrong and what to do."""
+    # a lost power may leave zeros, which a shell does not read
+    text = text.replace("\0", "").strip()
     try:
         found = json.loads(text)
     except ValueError:
-        found = None
-        if text.strip() != "null":
-            raise ValueError("%s is %s: look at it" % (PATH, "no JSON" if text.strip() else "empty")) from None
+        raise ValueError("%s is %s: look at it" % (PATH, "no JSON" if text else "empty")) from None
     if not isinstance(found, dict):
         raise ValueError("%s is no JSON object: look at it" % PATH)
     schema = found.get("schema")

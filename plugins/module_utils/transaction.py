@@ -28,7 +28,7 @@ Request = NamedTuple(
         ("record", Record),  # as planned, without what only the node knows
         ("actions", List[Action]),
         ("units", unit_files.Wanted),
-        ("found", Optional[Record]),  # the record that the plan was made from
+        ("found", Optional[Record]),  # the record that the plan was made from, empty for none; None when that is not told
     ],
 )
 # what the node itself adds to a planned record
@@ -64,7 +64,7 @@ def _forget():  # type: () -> None
 
 def _require_found(current, found):  # type: (Optional[Record], Optional[Record]) -> None
     """What was planned on another state must not be done on this one."""
-    if current != (found or None):
+    if found is not None and current != (found or None):
         raise NodeError("another run has changed the record of this node since it was read: run again")
 
 
@@ -77,7 +77,7 @@ def _tell(current, now, warn):  # type: (Optional[Record], str, Warn) -> str
     if current is None or not _interrupted(current):
         return ""
     began = "began %s" if current["state"] == record.BEGUN else "began to take %s back"
-    text = "an earlier run %s on this node and did not end: %s" % (began % current["method"], now)
+    text = "an earlier run %s on this node and did not end, %s" % (began % current["method"], now)
     warn(text)
     return text
 
@@ -134,14 +134,16 @@ def present(request, check_mode, warn):  # type: (Request, bool, Warn) -> Dict[s
         due, files = _due(request.actions, warn), unit_files.missing(request.units)
     except NodeError as error:
         raise NodeError("nothing was changed for %s: %s" % (method, error)) from None
+    left = os.path.lexists(durable.beside(record.PATH))  # by a run that was killed while it wrote
     result = {
-        "changed": bool(due or files.files or files.links or current != kept),
-        "record": kept,
+        "changed": bool(due or files.files or files.links or current != kept or left),
+        "before": current,
+        "after": kept,
         "interrupted": _tell(current, "this run finishes it", warn),
         "diff": [_diff_of(record.PATH, text_of(current), text_of(kept))]
         + _diffs(due)
         + [_diff_of(one.path, durable.read(one.path) or "", one.text) for one in files.files],
-    }
+    }  # type: Dict[str, Any]
     if result["changed"] and not check_mode:
         _carry_out(current, kept, [one["action"] for one in due], files, warn)
     return result
@@ -192,7 +194,7 @@ def absent(found, check_mode, warn):  # type: (Optional[Record], bool, Warn) -> 
     """Have the state that was recorded. Refuses before the first change where the last one would fail."""
     current = read()
     _require_found(current, found)
-    result = {"changed": True, "record": None, "interrupted": "", "diff": []}  # type: Dict[str, Any]
+    result = {"changed": True, "before": current, "after": None, "interrupted": "", "diff": []}  # type: Dict[str, Any]
     if current is None:
         # a run that was killed before its record was there has changed nothing, but may have left the folder
         result["changed"] = os.path.isdir(record.DIRECTORY)

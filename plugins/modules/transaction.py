@@ -11,7 +11,8 @@ author: kubenet authors (@kubenet)
 description:
   - Does everything that a plan of the P(kubenet.vxlan_offload.plan#filter) filter needs on a node in one process. It writes the
     record of the state before, runs the actions, writes the systemd units and the links that enable them. Or it takes all of it back.
-  - The record is complete on the disk before the first change. It is written beside, synced and renamed, so it is there as a whole or not at all.
+  - The record is complete on the disk before the first change. It is written beside, synced and renamed, so it is there as a
+    whole or not at all.
   - When something fails, what was changed is put back, and the message says so. When the process is killed, the record says that a
     run began and did not end. The next run tells that, and finishes it or takes it back.
   - One run at a time changes a node. Another one waits, and is refused when the record is no longer the one that it had read.
@@ -42,8 +43,9 @@ options:
     default: ""
   found:
     description:
-      - The record that the node had when it was read, RV(kubenet.vxlan_offload.node_info#module:node.applied.record). Left out when there was none.
-      - The module refuses to work on another one.
+      - The record that the node had when it was read, RV(kubenet.vxlan_offload.node_info#module:node.applied.record), or V({})
+        when it had none.
+      - The module refuses to work on another one. Left out, it works on what is there.
     type: dict
   wait:
     description: Seconds to wait for another run to end.
@@ -73,7 +75,7 @@ EXAMPLES = r"""
     record: "{{ plan.record }}"
     actions: "{{ plan.actions }}"
     units: "{{ plan.units }}"
-    found: "{{ before.node.applied.record | default(omit, true) }}"
+    found: "{{ before.node.applied.record | default({}, true) }}"
   vars:
     plan: "{{ before.node | kubenet.vxlan_offload.plan('clear_mark') }}"
   register: done
@@ -82,12 +84,17 @@ EXAMPLES = r"""
 - name: Take it back
   kubenet.vxlan_offload.transaction:
     state: absent
-    found: "{{ done.record }}"
+    found: "{{ done.after }}"
   become: true
 """
 
 RETURN = r"""
-record:
+before:
+  description: The record on the node as it was, null when there was none.
+  type: dict
+  returned: success
+  sample: null
+after:
   description: The record on the node afterwards. In check mode, as it would be. Null when there is none.
   type: dict
   returned: success
@@ -110,7 +117,7 @@ interrupted:
   description: What an earlier run has left unfinished, and what this one makes of it. Empty when there was none.
   type: str
   returned: success
-  sample: an earlier run began clear_mark on this node and did not end; this run finishes it
+  sample: an earlier run began clear_mark on this node and did not end, this run finishes it
 """
 
 import signal

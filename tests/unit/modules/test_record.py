@@ -63,7 +63,17 @@ def test_no_beginning_of_a_record_is_a_record(length):
         record.parse(json.dumps(GOOD)[:length])
 
 
-@pytest.mark.parametrize("text, reason", [("", "is empty"), ("\n", "is empty"), ("\0\0\0", "no JSON"), ("null", "no JSON object"), ("[1]", "no JSON object")])
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("", "is empty"),
+        ("\n", "is empty"),
+        ("\0\0\0", "is empty"),
+        ("{\0\0", "no JSON"),
+        ("null", "no JSON object"),
+        ("[1]", "no JSON object"),
+    ],
+)
 def test_what_a_lost_power_or_a_mistake_leaves(text, reason):
     with pytest.raises(ValueError, match=reason):
         record.parse(text)
