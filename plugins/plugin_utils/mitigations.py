@@ -140,8 +140,11 @@ def _candidates(facts: Facts, walked: Facts, device: Mapping[str, Any], found: R
     return rules + _route(walked, device) + _detached(walked)
 
 
-def rule_mitigations(facts: Facts, device: Mapping[str, Any], found: Rewrite) -> list[Mitigation]:
-    """What prevents the rewrite on a node whose walk says "no"; nothing when that is its normal configuration."""
+def rule_mitigations(facts: Facts, device: Mapping[str, Any], found: Rewrite, simulated: bool = False) -> list[Mitigation]:
+    """What prevents the rewrite on a node whose walk says "no"; nothing when that is its normal configuration.
+
+    Which of several is decisive costs a walk for each, and is not asked of a node that is `simulated`.
+    """
     taken: list[Candidate] = []
     walked, now = facts, found
     for _round in range(_ROUNDS):
@@ -153,7 +156,7 @@ def rule_mitigations(facts: Facts, device: Mapping[str, Any], found: Rewrite) ->
         now = rewrite(walked, device)
     if now.holds == "no":
         return []
-    return [one.mitigation for one in _decisive(facts, device, taken)]
+    return [one.mitigation for one in (taken if simulated else _decisive(facts, device, taken))]
 
 
 def _decisive(facts: Facts, device: Mapping[str, Any], taken: Sequence[Candidate]) -> list[Candidate]:

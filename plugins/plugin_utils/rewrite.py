@@ -138,22 +138,31 @@ def _through(bases: Sequence[BaseChain], packet: Packet, bit: int, states: State
     return states, ends
 
 
-def _inner_marks(facts: Facts, packet: Packet, bit: int, nat: Sequence[BaseChain]) -> States:
+@dataclass(frozen=True)
+class _Hooks:
+    """The base chains that packets meet, in one order of those of nat."""
+
+    outer: Sequence[Sequence[BaseChain]]
+    inner: Sequence[BaseChain]
+    nat: Sequence[BaseChain]
+
+
+def _inner_marks(packet: Packet, bit: int, hooks: _Hooks) -> States:
     """The marks that the inner packet can have when it reaches the VXLAN device."""
-    states, _ends = _through(base_chains(facts, "mangle", "POSTROUTING"), packet, bit, {Mark(bit): ()})
-    states, ends = _through(nat, packet, bit, states)
+    states, _ends = _through(hooks.inner, packet, bit, {Mark(bit): ()})
+    states, ends = _through(hooks.nat, packet, bit, states)
     for end, trace in ends:
         states.setdefault(end.mark, trace)
     return states
 
 
-def _outer_ways(facts: Facts, packet: Packet, bit: int, states: States, nat: Sequence[BaseChain], client: str) -> list[Way]:
+def _outer_ways(packet: Packet, bit: int, states: States, hooks: _Hooks, client: str) -> list[Way]:
     """Every way of the outer packet that starts with one of these marks."""
     ways = []
-    for table, hook in _OUTER_HOOKS:
-        states, ends = _through(base_chains(facts, table, hook), packet, bit, states)
+    for bases in hooks.outer:
+        states, ends = _through(bases, packet, bit, states)
         ways += [Way(client, False, end, trace) for end, trace in ends]
-    states, ends = _through(nat, packet, bit, states)
+    states, ends = _through(hooks.nat, packet, bit, states)
     ways += [Way(client, end.nat.rewrites if end.nat else False, end, trace) for end, trace in ends]
     return ways + [Way(client, False, End("end", mark), trace) for mark, trace in states.items()]
 
@@ -168,15 +177,15 @@ def _clients(found: Marking) -> list[tuple[str, Tri]]:
     return [(name, sure) for name, sure in (("host", found.host), ("pod", found.pod)) if sure is not False]
 
 
-def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, nat: Sequence[BaseChain]) -> list[tuple[str, Tri, list[Way]]]:
+def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, hooks: _Hooks) -> list[tuple[str, Tri, list[Way]]]:
     """For each client whether its outer packet is rewritten, with nat's base chains in this order."""
     bit = masquerade_bit(facts)
     outer = outer_packet(facts, device)
-    plain = _outer_ways(facts, outer, bit, {Mark(0): ()}, nat, "any")
+    plain = _outer_ways(outer, bit, {Mark(0): ()}, hooks, "any")
     answers = [("any", _answer(plain), plain)]
     for client, sure in _clients(found):
-        marks = _inner_marks(facts, inner_packet(facts, device, client), bit, nat)
-        ways = _outer_ways(facts, outer, bit, marks, nat, client)
+        marks = _inner_marks(inner_packet(facts, device, client), bit, hooks)
+        ways = _outer_ways(outer, bit, marks, hooks, client)
         answer = _answer(ways)
         answers.append((client, None if answer and not sure else answer, ways))
     return answers
@@ -191,8 +200,10 @@ def _orders(bases: Sequence[BaseChain]) -> list[Sequence[BaseChain]]:
 def _walk_all(facts: Facts, device: Mapping[str, Any], found: Marking) -> tuple[Tri, list[tuple[str, Tri, list[Way]]], bool]:
     """The worst answer over all orders, the answers of that order, and whether the orders differ."""
     results = []
+    outer = [base_chains(facts, table, hook) for table, hook in _OUTER_HOOKS]
+    inner = base_chains(facts, "mangle", "POSTROUTING")
     for order in _orders(base_chains(facts, "nat", "POSTROUTING")):
-        answers = _one_order(facts, device, found, order)
+        answers = _one_order(facts, device, found, _Hooks(outer, inner, order))
         tris = [answer for _client, answer, _ways in answers]
         results.append((True if True in tris else None if None in tris else False, answers))
     rank = {True: 2, None: 1, False: 0}

@@ -17,6 +17,7 @@ ETHTOOL, IP = "/usr/sbin/ethtool", "/usr/sbin/ip"
 ENSURE_RULE = "/var/lib/vxlan-offload/ensure-rule.sh"
 FIREWALLS = "network-pre.target firewalld.service iptables.service netfilter-persistent.service"
 TIMER_SECONDS = 15
+_PLAIN = re.compile(r"[A-Za-z0-9_./:,=!@+-]+")
 _METHOD = re.compile(r"[a-z_]{1,40}\Z")
 
 
@@ -43,7 +44,7 @@ def escape(text: str) -> str:
 def quoted(word: str) -> str:
     """One argument of an ExecStart= line: specifiers, variables and quotation marks mean themselves."""
     text = validate.word(word).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return text if re.fullmatch(r"[A-Za-z0-9_./:,=!@+-]+", word) else f'"{text}"'
+    return text if _PLAIN.fullmatch(word) else f'"{text}"'
 
 
 def command(words: Sequence[str]) -> str:

@@ -105,19 +105,19 @@ def _protocols(status: str, udp_hit: Optional[bool]) -> tuple[str, str]:
 
 
 def _mitigations(
-    facts: Facts, device: Mapping[str, Any], conditions: Mapping[str, Condition], found: Optional[Rewrite]
+    facts: Facts, device: Mapping[str, Any], conditions: Mapping[str, Condition], found: Optional[Rewrite], simulated: bool
 ) -> list[Mitigation]:
     """What prevents the failure; a node that could not fail anyway has none."""
     if "no" in (conditions["vxlan"]["holds"], conditions["kernel_defect"]["holds"]):
         return []
     rewritten = conditions["rewrite"]["holds"]
-    rules = rule_mitigations(facts, device, found) if found and rewritten == "no" else []
+    rules = rule_mitigations(facts, device, found, simulated) if found and rewritten == "no" else []
     off = conditions["offload"]["holds"] == "no" and (rules or rewritten != "no")
     return ([offload_mitigation(facts, device)] if off else []) + rules
 
 
-def diagnose_device(facts: Facts, device: Mapping[str, Any]) -> DeviceDiagnosis:
-    """The verdict on one device, on what concerns its own address family."""
+def diagnose_device(facts: Facts, device: Mapping[str, Any], simulated: bool = False) -> DeviceDiagnosis:
+    """The verdict on one device, on what concerns its own address family; without the picture of the way where it is `simulated`."""
     family = family_of(device)
     facts, device = in_family(facts, family), device_in(family, device)
     rewritten, found = rewrite_condition(facts, device)
@@ -127,7 +127,7 @@ def diagnose_device(facts: Facts, device: Mapping[str, Any]) -> DeviceDiagnosis:
         "offload": offload_condition(facts, device),
         "rewrite": rewritten,
     }
-    mitigations = _mitigations(facts, device, conditions, found)
+    mitigations = _mitigations(facts, device, conditions, found, simulated)
     status = _status(conditions, bool(mitigations))
     tcp, udp = _protocols(status, udp_is_hit(facts, device, found.clients if found else ()))
     idle = conditions["vxlan"]["holds"] == "maybe"
@@ -138,7 +138,7 @@ def diagnose_device(facts: Facts, device: Mapping[str, Any]) -> DeviceDiagnosis:
         "name": str(device.get("name")), "status": status, "tcp": tcp, "udp": udp,
         "clients": list(found.clients) if found else [], "conditions": conditions,
         "walk": [str(step) for step in found.trace] if found else [],
-        "way": way(facts, device, conditions, found), "mitigations": mitigations,
+        "way": None if simulated else way(facts, device, conditions, found), "mitigations": mitigations,
     }  # fmt: skip
 
 
@@ -200,13 +200,13 @@ def _nothing_to_judge(facts: Facts) -> Diagnosis:
 def judge(facts: Facts, simulated: bool = False) -> Diagnosis:
     """The verdict without the remedies (which are judged by this function themselves).
 
-    What an applied workaround is good for is not asked of a node that is `simulated`.
+    Of a node that is `simulated` only the statuses are asked: neither what an applied workaround is good for, nor what to upgrade.
     """
     if not isinstance(facts, Mapping):
         raise ValueError("diagnose needs the facts of one node: pass the 'node' that node_info returned")
     if not vxlan_devices(facts):
         return _nothing_to_judge(facts)
-    devices = [diagnose_device(facts, device) for device in vxlan_devices(facts)]
+    devices = [diagnose_device(facts, device, simulated) for device in vxlan_devices(facts)]
     worst = _worst_of(devices)
     family = next(family_of(device) for device in vxlan_devices(facts) if str(device.get("name")) == worst["name"])
     mitigations = [one for device in devices for one in device["mitigations"]]
@@ -221,6 +221,7 @@ def judge(facts: Facts, simulated: bool = False) -> Diagnosis:
         "action": action_text(worst["status"], worst["conditions"], unneeded, missing),
         "defects": sorted({defect for device in hit for defect in defects_for(device) if kernel.get(defect) == "affected"}),
         "conditions": worst["conditions"], "devices": devices, "mitigations": unique, "unneeded": unneeded,
-        "missing": missing, "remedies": [], "lookalikes": lookalikes(facts),
-        "upgrade": upgrade_texts(in_family(facts, family), worst["status"], worst["clients"]), "node": node_versions(facts),
+        "missing": missing, "remedies": [], "lookalikes": [] if simulated else lookalikes(facts),
+        "upgrade": [] if simulated else upgrade_texts(in_family(facts, family), worst["status"], worst["clients"]),
+        "node": node_versions(facts),
     }  # fmt: skip

@@ -27,8 +27,40 @@ tally() {
     *) verdict=FAILED broken="$broken $step" ;;
   esac
   passed=$((passed + good)) failed=$((failed + bad))
-  printf '%-14s %-9s %4d s  %s\n' "$step" "$verdict" $((SECONDS - begun)) "$(note "$code" "$good" "$log")"
-  [ "$code" = 0 ] || [ "$code" = 77 ] || { echo "--- last lines of $log"; tail -n 60 "$log"; echo "---"; }
+  # At once: lines of two lanes do not mix.
+  printf '%s\n' "$(
+    printf '%-14s %-9s %4d s  %s\n' "$step" "$verdict" $((SECONDS - begun)) "$(note "$code" "$good" "$log")"
+    [ "$code" = 0 ] || [ "$code" = 77 ] || { echo "--- last lines of $log"; tail -n 60 "$log"; echo "---"; }
+  )"
+}
+
+tally_all() {
+  local step
+  for step in "$@"; do
+    tally "$step"
+  done
+}
+
+# tally_lanes 'STEP STEP...' 'STEP...': each lane beside the others, its steps one after the other.
+tally_lanes() {
+  local lane number=0 good bad left names
+  for lane in "$@"; do
+    number=$((number + 1))
+    rm -f "$CI_LOGS/lane-$number"
+    (
+      passed=0 failed=0 skipped=0 broken=
+      # shellcheck disable=SC2086 # names of steps
+      tally_all $lane
+      echo "$passed $failed $skipped $broken" > "$CI_LOGS/lane-$number"
+    ) &
+  done
+  wait
+  while [ "$number" -gt 0 ]; do
+    # A lane that was killed has left no numbers.
+    read -r good bad left names < "$CI_LOGS/lane-$number" || { good=0 bad=1 left=0 names=lane-$number; }
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left)) broken="$broken${names:+ $names}"
+    number=$((number - 1))
+  done
 }
 
 # What is worth saying beside the verdict: how many cases, or why a leg did not run.
