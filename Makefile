@@ -29,10 +29,16 @@ test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
-	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel --ignore tests/lab/fleet
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel --ignore tests/lab/fleet --ignore tests/lab/faults
 
 test-fleet: venv packages $(VENV)/.fleet ## Batches, kubespray, AWX, ansible-runner, ansible-pull on lab nodes (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/fleet
+
+test-faults: venv packages $(VENV)/.faults ## Kill, fill, lock and lose: every fault ends in before or after, and docs/faults.md says so (minutes)
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/faults
+
+faults-table: venv packages $(VENV)/.faults ## The same, and write the table of docs/faults.md from it
+	@$(RUN) FAULTS_WRITE=1 $(BIN)/pytest -q -p no:cacheprovider tests/lab/faults
 
 test-report: venv $(VENV)/.report ## The report's page in a real Chromium: click, filter, compare, print, axe-core, 10,000 hosts (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/report
@@ -84,6 +90,10 @@ $(VENV)/.ready: tests/requirements-controller.txt
 $(VENV)/.reader: $(VENV)/.ready tests/requirements-reader.txt | packages
 	@$(BIN)/pip install -q --disable-pip-version-check setuptools wheel
 	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -r tests/requirements-reader.txt
+	@touch $@
+
+$(VENV)/.faults: $(VENV)/.ready tests/lab/faults/packages.txt
+	@lab/packages.sh tests/lab/faults/packages.txt
 	@touch $@
 
 $(VENV)/.report: $(VENV)/.ready tests/requirements-report.txt tests/report/packages.txt tests/report/npm.txt tests/report/package-lock.json

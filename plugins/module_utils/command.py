@@ -16,6 +16,8 @@ Which = Callable[[str], Optional[str]]
 SEARCH_PATH = os.pathsep.join(
     [os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
 )
+# file descriptors that a tool keeps open as long as it runs: see node_lock.py
+INHERITED = []  # type: List[int]
 NOT_FOUND = 127
 TIMED_OUT = 124
 
@@ -53,6 +55,7 @@ def runner(timeout):  # type: (float) -> Run
                 check=False,
                 env=environment(),
                 timeout=timeout,
+                pass_fds=tuple(INHERITED),
             )
         except OSError as error:
             return not_started(argv, error)

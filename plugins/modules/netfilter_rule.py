@@ -148,66 +148,12 @@ position:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import (
-    backends,
-    command,
-    rule_arguments,
-    rule_state,
-)
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError, answer
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.privileges import (
-    require_net_admin,
-)
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.xtables import Table
-
-# on top of the time to wait: a legacy table of 110,000 rules takes seconds to change
-WORK_SECONDS = 30
-
-
-def read_request(params):
-    if params["wait"] < 1:
-        raise NodeError("wait must be at least 1 second, not %d" % params["wait"])
-    if params["position"] is not None and params["position"] < 1:
-        raise NodeError("position is counted from 1, %d is not possible" % params["position"])
-    return rule_state.Request(
-        chain=rule_arguments.chain_name(params["chain"]),
-        rule=rule_arguments.rule(params["rule"]),
-        position=params["position"],
-        state=params["state"],
-    )
-
-
-def listing(chain, rules):
-    return "".join("-A %s %s\n" % (chain, rule) for rule in rules)
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import changes
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import answer
 
 
 def run(module):
-    params = module.params
-    request = read_request(params)
-    require_net_admin("reading and changing netfilter rules")
-    runner = command.runner(params["wait"] + WORK_SECONDS)
-    legacy_exists = params["table"] in backends.legacy_tables(params["family"])
-
-    def open_table(tool):
-        return Table(tool, params["table"], params["wait"], runner)
-
-    found = backends.tools(params["family"], runner, command.which)
-    tool = backends.choose(found, params["backend"], request.chain, legacy_exists, open_table)
-    table = open_table(tool)
-    outcome = rule_state.examine(table, request, tool.backend == "nft" or legacy_exists)
-    if outcome.commands and not module.check_mode:
-        outcome = rule_state.apply(table, request, outcome)
-    return {
-        "changed": bool(outcome.commands),
-        "backend": tool.backend,
-        "before": outcome.before,
-        "after": outcome.after,
-        "position": outcome.position,
-        "diff": {
-            "before": listing(request.chain, outcome.before),
-            "after": listing(request.chain, outcome.after),
-        },
-    }
+    return changes.netfilter_rule(module.params, module.check_mode, module.warn)
 
 
 def main():

@@ -79,54 +79,13 @@ after:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import ethtool, features
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError, answer
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.privileges import (
-    require_net_admin,
-)
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.rtnetlink import read_link
-
-
-def wanted_features(module):
-    """The option as {name: bool}: YAML and extra vars may bring text for a boolean."""
-    wanted = {}
-    for name, state in module.params["features"].items():
-        try:
-            wanted[name] = boolean(state)
-        except TypeError:
-            raise NodeError("feature %s must be true or false, not %s" % (name, state)) from None
-    return wanted
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import changes
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import answer
 
 
 def run(module):
-    device = module.params["device"]
-    wanted = wanted_features(module)
-    kind = read_link(device).kind
-    if module.params["require_vxlan"] and kind != "vxlan":
-        raise NodeError(
-            "device %s is no VXLAN device (kind %s): name the tunnel, or set require_vxlan to false"
-            % (device, kind or "none")
-        )
-    before = ethtool.read(device)
-    changes = features.plan(device, before, wanted)
-    after = features.predict(before, changes)
-    if changes:
-        require_net_admin("changing the features of %s" % device)
-        if not module.check_mode:
-            after = ethtool.set_requested(device, changes)
-            for sentence in features.shortfall(changes, after):
-                module.warn(sentence)
-    return {
-        "changed": bool(changes),
-        "before": features.changeable(before),
-        "after": features.changeable(after),
-        "diff": {
-            "before": {name: before[name]["requested"] for name in sorted(changes)},
-            "after": {name: changes[name] for name in sorted(changes)},
-        },
-    }
+    return changes.offload(module.params, module.check_mode, module.warn)
 
 
 def main():

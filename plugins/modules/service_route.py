@@ -73,44 +73,12 @@ after:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import command, route
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError, answer
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.privileges import (
-    require_net_admin,
-)
-from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.rtnetlink import read_link
-
-TIMEOUT_SECONDS = 30
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import changes
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import answer
 
 
 def run(module):
-    params = module.params
-    wanted = route.Wanted(
-        route.destination(params["destination"]), params["device"], params["state"]
-    )
-    link = read_link(wanted.device)
-    program = command.which("ip")
-    if program is None:
-        raise NodeError("this node has no ip program: install iproute2")
-    runner = command.runner(TIMEOUT_SECONDS)
-    before = route.read(program, runner, wanted.destination)
-    commands = route.plan(before, wanted)
-    after = route.predict(before, wanted)
-    if commands:
-        if wanted.state == "present" and not link.up:
-            raise NodeError("device %s is down: set it up first, a route needs it" % wanted.device)
-        require_net_admin("changing the route for %s" % wanted.destination)
-        if not module.check_mode:
-            after = route.apply(program, runner, wanted, commands)
-    return {
-        "changed": bool(commands),
-        "before": before,
-        "after": after,
-        "diff": {
-            "before": "".join(line + "\n" for line in before),
-            "after": "".join(line + "\n" for line in after),
-        },
-    }
+    return changes.service_route(module.params, module.check_mode, module.warn)
 
 
 def main():

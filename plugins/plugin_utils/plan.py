@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.files import NEEDS_ROOT
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import validate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.actions import build_actions, refusal, undo_of, units_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import BY_ID, CATALOGUE, METHODS
@@ -129,7 +130,17 @@ def plan(facts: Facts, method: str, accept_risk: bool = False, service_cidr: str
         raise ValueError(f"unknown method {method!r}: use one of {', '.join(METHODS)}")
     validate.service_networks(service_cidr)  # a wrong one is told, also where no remedy needs it
     base = before_ours(facts)
-    return plan_from(facts, base, judge(base), method, accept_risk, service_cidr)
+    found = plan_from(facts, base, judge(base), method, accept_risk, service_cidr)
+    unreadable = _unreadable_record(facts)
+    if unreadable and (found["actions"] or unreadable != NEEDS_ROOT):
+        return {**found, "refused": f"cannot tell what was applied: {unreadable}", "actions": [], "undo": [], "units": [], "record": {}}
+    return found
+
+
+def _unreadable_record(facts: Facts) -> str:
+    """Why the record was not read. Planned without it, the state after an earlier run would be recorded as the one before."""
+    applied = facts.get("applied")
+    return str(applied.get("unknown") or "") if isinstance(applied, Mapping) else ""
 
 
 def plan_from(facts: Facts, base: Facts, before: Diagnosis, method: str, accept_risk: bool, service_cidr: str) -> Plan:

@@ -258,7 +258,7 @@ applied() {
 	begin applied
 	for d in /etc/systemd/system/vxlan-offload-*; do [ -e "$d" ] && p "unit ${d##*/}"; done
 	d=/var/lib/vxlan-offload/record.json
-	[ ! -e $d ] || file 'record ' $d || p unreadable
+	[ ! -e $d ] || { p 'record ' && file 'record ' $d; } || p unreadable
 	end
 }
 main() {

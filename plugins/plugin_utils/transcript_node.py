@@ -14,6 +14,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.names
     PROXY_MODES,
     SYSCTLS,
 )
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.record import parse
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import (
     Applied,
     Cni,
@@ -193,12 +194,10 @@ def applied(transcript: Transcript) -> Applied:
         return {"unknown": section.reason() if section else transcript.missing("applied")}
     if "unreadable" in section.lines:
         return {"unknown": "needs root: run with become"}
-    text = "\n".join(line[7:] for line in section.lines if line.startswith("record "))
+    lines = [line[7:] for line in section.lines if line.startswith("record ")]
     try:
-        record = json.loads(text) if text else None
-    except ValueError:
-        return {"unknown": "/var/lib/vxlan-offload/record.json is no JSON: look at it"}
-    if record is not None and not isinstance(record, dict):
-        return {"unknown": "/var/lib/vxlan-offload/record.json is no JSON object: look at it"}
+        record = parse("\n".join(lines)) if lines else None
+    except ValueError as error:
+        return {"unknown": str(error)}
     units = sorted(line[5:] for line in section.lines if line.startswith("unit "))
     return {"source": "/var/lib/vxlan-offload", "record": record, "units": units}

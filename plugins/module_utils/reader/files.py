@@ -3,14 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Small files of /proc, /etc and /run as lines and values."""
 
-import json
 import os
 import re
 from typing import Any, Dict, List, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.names import SYSCTLS
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.record import PATH, parse
 
-RECORD = "/var/lib/vxlan-offload/record.json"
 UNITS = "/etc/systemd/system"
 NEEDS_ROOT = "needs root: run with become"
 
@@ -46,15 +45,14 @@ def counters():  # type: () -> Dict[str, Any]
 
 def applied():  # type: () -> Dict[str, Any]
     """Part `applied` of the facts: what the workaround role has recorded here."""
-    if os.path.exists(RECORD) and not os.access(RECORD, os.R_OK):
-        return {"unknown": NEEDS_ROOT}
-    text = "\n".join(lines_of(RECORD))
-    try:
-        record = json.loads(text) if text else None
-    except ValueError:
-        return {"unknown": "%s is no JSON: look at it" % RECORD}
-    if record is not None and not isinstance(record, dict):
-        return {"unknown": "%s is no JSON object: look at it" % RECORD}
+    record = None
+    if os.path.exists(PATH):
+        if not os.access(PATH, os.R_OK):
+            return {"unknown": NEEDS_ROOT}
+        try:
+            record = parse("\n".join(lines_of(PATH)))
+        except ValueError as error:
+            return {"unknown": str(error)}
     names = os.listdir(UNITS) if os.path.isdir(UNITS) else []
     units = sorted(name for name in names if re.match(r"vxlan-offload-", name))
     return {"source": "/var/lib/vxlan-offload", "record": record, "units": units}

@@ -11,6 +11,22 @@ from typing import Any
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 PREFIX = "kubenet.vxlan_offload."
 READERS = ("shell", "python")
+
+
+def _transaction() -> dict[str, Any]:
+    """As the plan filter makes them."""
+    rule = {"backend": "nft", "table": "raw", "chain": "OUTPUT", "rule": "-p udp -m udp --dport 4789 -j CT --notrack".split()}
+    unit, wanted_by = "vxlan-offload-notrack.service", "multi-user.target"
+    return {
+        "record": {
+            "schema": 1, "method": "notrack", "undo": [{"module": "netfilter_rule", "args": {**rule, "state": "absent"}}],
+            "units": [unit], "links": ["%s.wants/%s" % (wanted_by, unit)],
+        },
+        "actions": [{"module": "netfilter_rule", "args": {**rule, "state": "present"}}],
+        "units": [{"name": unit, "content": "[Service]\nType=oneshot\nExecStart=/bin/true\n", "wanted_by": [wanted_by]}],
+    }  # fmt: skip
+
+
 # (name, module, options, options that take it back)
 CHANGING: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
     (
@@ -34,6 +50,7 @@ CHANGING: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
         for backend in ("nft", "legacy")
     ),
     ("service_route", "service_route", {"destination": "10.96.0.0/12", "device": "vxlan.calico"}, {"state": "absent"}),
+    ("transaction", "transaction", _transaction(), {"state": "absent"}),
 )
 READING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("service_probe", {"address": "10.96.0.10", "device": "vxlan.calico"}),

@@ -106,12 +106,22 @@ def test_counters():
     [
         ((), {"record": None, "units": []}),
         (
-            ('record {"schema": 1,', 'record  "method": "notrack"}', "unit b.timer", "unit a.service"),
-            {"record": {"schema": 1, "method": "notrack"}, "units": ["a.service", "b.timer"]},
+            ("record ", 'record {"schema": 1, "undo": [], "units": [],', 'record  "method": "notrack"}', "unit b.timer", "unit a.service"),
+            {"record": {"schema": 1, "method": "notrack", "undo": [], "units": []}, "units": ["a.service", "b.timer"]},
         ),
         (("unreadable",), {"unknown": "needs root: run with become"}),
+        (("record ", "unreadable"), {"unknown": "needs root: run with become"}),
+        (("record ",), {"unknown": "/var/lib/vxlan-offload/record.json is empty: look at it"}),
         (('record {"schema": 1',), {"unknown": "/var/lib/vxlan-offload/record.json is no JSON: look at it"}),
         (("record []",), {"unknown": "/var/lib/vxlan-offload/record.json is no JSON object: look at it"}),
+        (
+            ('record {"schema": 2}',),
+            {"unknown": "/var/lib/vxlan-offload/record.json was written by a newer version (schema 2): use that one"},
+        ),
+        (
+            ('record {"schema": 1, "method": "notrack"}',),
+            {"unknown": "/var/lib/vxlan-offload/record.json is no record of a workaround (undo): look at it"},
+        ),
     ],
 )
 def test_applied(lines, expected):

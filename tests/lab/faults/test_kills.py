@@ -1,0 +1,160 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SIGKILL before every step of an apply and of a revert, with each kind of change.
+
+Nobody is left to put anything back: the node is as before, or as after, or has a record that says begun. The next run finishes it, and
+the next revert leads to exactly the state before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import document
+import pytest
+from harness import Node, kill_at, run
+
+KEEPER = (Path(__file__).resolve().parents[3] / "roles/workaround/files/ensure-rule.sh").read_text(encoding="utf-8")
+SECTION = "Killed on the way"
+# scenario, backend, method; the first one is killed at each step, the others around each step that changes something
+CASES = (
+    ("pre_fix_kube_proxy", "nft", "clear_mark"),
+    ("pre_fix_kube_proxy", "legacy", "notrack"),
+    ("pre_fix_kube_proxy", "nft", "tx_checksum_off"),
+    ("pre_fix_kube_proxy", "legacy", "service_route"),
+    ("pre_fix_kube_proxy", "nft", "masquerade_without_random"),
+    ("pre_fix_kube_proxy", "legacy", "kube_postrouting_detached"),
+)
+READS = ("-V", "-S", "-C", "-N", "-A", "show")
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab: Any) -> Any:
+    return make_lab("pre_fix_kube_proxy", backend="both", nodes=len(CASES))
+
+
+@pytest.fixture(params=CASES, ids=lambda case: "%s-%s" % (case[2], case[1]))
+def node(request: Any, lab: Any) -> Node:
+    place = CASES.index(request.param)
+    return Node(lab, lab.nodes[place], request.param[2], KEEPER)
+
+
+def points(node: Node, events: list[str]) -> list[int]:
+    """The numbers of the steps to be killed at."""
+    writes = [number for number, name in enumerate(events, 1) if not name.endswith(READS)]
+    if node.name == node.lab.nodes[0]:
+        return list(range(1, len(events) + 1))
+    return sorted({*writes, *(number + 1 for number in writes if number < len(events))})
+
+
+def seen(node: Node, before: str, after: str) -> str:
+    """What a killed run has left. Anything else than the words below fails the test."""
+    state, record = node.state(), node.record()
+    if state == before:
+        return "as before"
+    if state == after:
+        return "as after"
+    traffic = {before.split("== files")[0]: "as before", after.split("== files")[0]: "as after"}
+    now = traffic[state.split("== files")[0]]
+    if record is None:
+        # An empty folder, or one with what was written beside the record.
+        added = [line.split(" ")[0] for line in state.splitlines() if line.startswith("/") and line not in before.splitlines()]
+        assert now == "as before" and all(path.startswith("/var/lib/vxlan-offload") for path in added), added
+        return "as before, and the folder of the record"
+    if record["state"] == "applied":
+        assert now == "as after"
+        return "as after"
+    return "%s, traffic %s" % (record["state"], now)
+
+
+def collapsed(marks: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Steps in a row that end alike: first to last."""
+    rows: list[list[str]] = []
+    for name, state in marks:
+        if rows and rows[-1][2] == state:
+            rows[-1][1] = name
+        else:
+            rows.append([name, name, state])
+    return [("`%s`" % first if first == last else "`%s` to `%s`" % (first, last), state) for first, last, state in rows]
+
+
+def told(outcome: Any, record: Optional[dict[str, Any]]) -> None:
+    """The next run says what it found."""
+    if record and record["state"] != "applied":
+        began = {"begun": "began %s", "undoing": "began to take %s back"}[record["state"]] % record["method"]
+        assert outcome.warnings == outcome.warnings[:1] and began in outcome.warnings[0], outcome.warnings
+        assert outcome.result["interrupted"] == outcome.warnings[0]
+    else:
+        assert outcome.warnings == []
+
+
+def reverted(node: Node, before: str) -> str:
+    record = node.record()
+    outcome = node.revert()
+    assert outcome.error == "", outcome.error
+    told(outcome, record)
+    assert node.state() == before
+    return "as before"
+
+
+def applied(node: Node, after: str) -> str:
+    record = node.record()
+    outcome = node.apply()
+    assert outcome.error == "", outcome.error
+    told(outcome, record)
+    assert node.state() == after
+    return "as after"
+
+
+def recoveries(node: Node, before: str, after: str, step: str, marks: Sequence[object]) -> list[Callable[[], str]]:
+    """Both ways out of a killed run. Between two steps that only read, where the node is the same, just one of them."""
+    reverts, applies = (lambda: reverted(node, before)), (lambda: applied(node, after))
+    return [reverts] if marks and step.endswith(READS) and len(marks) % 2 else [reverts, applies]
+
+
+def test_apply_is_killed_before_each_step(node: Node) -> None:
+    before = node.state()
+    whole = node.apply()
+    after = node.state()
+    assert whole.error == "" and after != before
+    again = node.apply()
+    assert (again.error, again.result["changed"]) == ("", False)
+    assert reverted(node, before)
+    params = node.planned()
+    marks: list[tuple[str, str]] = []
+    for number in points(node, whole.events):
+        for recover in recoveries(node, before, after, whole.events[number - 1], marks):
+            outcome = run(node.pid, params, kill_at(number))
+            assert outcome.killed and outcome.events == whole.events[:number]
+            state = seen(node, before, after)
+            recover()
+            reverted(node, before)
+        marks.append((whole.events[number - 1], state))
+    for steps, state in collapsed(marks):
+        document.add(SECTION, "apply %s" % node.method, steps, state, "as after", "as before")
+    assert {state for _name, state in marks} >= {"as before", "begun, traffic as before", "begun, traffic as after"}
+
+
+def test_revert_is_killed_before_each_step(node: Node) -> None:
+    before = node.state()
+    node.apply()
+    after = node.state()
+    whole = node.revert()
+    assert whole.error == "" and node.state() == before
+    params = node.planned()
+    marks: list[tuple[str, str]] = []
+    for number in points(node, whole.events):
+        for recover in recoveries(node, before, after, whole.events[number - 1], marks):
+            assert run(node.pid, params).error == "" and node.state() == after
+            outcome = node.revert(kill_at(number))
+            assert outcome.killed and outcome.events == whole.events[:number]
+            state = seen(node, before, after)
+            recover()
+            reverted(node, before)
+        marks.append((whole.events[number - 1], state))
+    for steps, state in collapsed(marks):
+        document.add(SECTION, "revert %s" % node.method, steps, state, "as after", "as before")
+    assert {state for _name, state in marks} >= {"as after", "undoing, traffic as after", "undoing, traffic as before"}
