@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 import subprocess
 import time
 import uuid
@@ -29,7 +30,7 @@ NSPAWN = "/usr/bin/systemd-nspawn"
 INIT = "/usr/lib/systemd/systemd"
 REBOOT = 133  # how nspawn ends when its machine asks for a reboot (--keep-unit)
 PATIENCE = 60.0
-DISK, MACHINE, NIC = "#disk", "#machine", "#nic"
+DISK, MACHINE = "#disk", "#machine"
 # What would reach beyond the node (sysctls and file systems that namespaces do not divide), and terminals.
 MASKED = (
     "console-getty.service", "dev-hugepages.mount", "getty.target", "kmod-static-nodes.service",
@@ -99,38 +100,36 @@ def power_on(lab: State, name: str) -> None:
             holder.end([node_holder["pid"]])
         insert_disk(lab, name)
     with holder.undisturbed():
-        nic = holder.spawn(lab.marker + name + NIC, lambda: ns.unshare(ns.CLONE_NEWNET))
-        lab.servers[name + NIC] = planned["holder"] = holder.identify(nic)
-        lab.save()
-    _plug_in(lab.pid("switch"), nic, planned["number"])
-    links.configure_node(nic, planned["number"])
-    with holder.undisturbed():
-        machine = _nspawn(lab, name, nic)
+        machine = _nspawn(lab, name)
         lab.servers[name + MACHINE] = holder.identify(machine)
+        lab.save()
         planned["holder"] = holder.identify(_leader(machine))
         lab.save()
-    holder.end([nic])
+    _plug_in(lab.pid("switch"), lab.pid(name), planned["number"])
+    links.configure_node(lab.pid(name), planned["number"])
     inventory.write_shell(lab, name)
 
 
-def _plug_in(switch: int, nic: int, number: int) -> None:
+def _plug_in(switch: int, pid: int, number: int) -> None:
     """The cable of the boot before goes away with its namespace, a moment later."""
     deadline = time.monotonic() + PATIENCE
     while _link_exists(switch, "port%d" % number):
         if time.monotonic() > deadline:
             raise LabError("port%d of the switch is still there" % number)
         time.sleep(0.02)
-    links.plug_in(switch, nic, number)
+    links.plug_in(switch, pid, number)
 
 
 def _link_exists(pid: int, name: str) -> bool:
     return bool(subprocess.run([*enter(pid), "ip", "link", "show", name], capture_output=True, check=False).returncode == 0)
 
 
-def _nspawn(lab: State, name: str, nic: int) -> int:
+def _nspawn(lab: State, name: str) -> int:
     """Start it. A cgroup of its own for each machine: two of them in one would end each other's services."""
     folder = lab.node_directory(name)
-    disk = os.open("/proc/%d/ns/mnt" % lab.servers[name + DISK]["pid"], os.O_RDONLY)  # type: ignore[index]
+    holding = int(lab.servers[name + DISK]["pid"])  # type: ignore[index]
+    _prepare_udev("/proc/%d/root/run/udev" % holding)
+    disk = os.open("/proc/%d/ns/mnt" % holding, os.O_RDONLY)
     cgroups = [_make_cgroup(path, lab, name) for path in _cgroup_mounts()]
     log = open(os.path.join(folder, "nspawn.log"), "ab")  # noqa: SIM115 # the process keeps it
     shared = mounts.remote_tmp(folder)
@@ -146,8 +145,9 @@ def _nspawn(lab: State, name: str, nic: int) -> int:
         process = subprocess.Popen(
             [
                 lab.marker + name + MACHINE, "--quiet", "--register=no", "--keep-unit", "--console=pipe", "--directory=/run/root",
-                "--machine=" + "node-%d" % lab.nodes[name]["number"], "--network-namespace-path=/proc/%d/ns/net" % nic,
-                "--bind=%s" % shared, "--boot", "--", "systemd.unit=multi-user.target",
+                "--machine=node-%d" % lab.nodes[name]["number"], "--private-network", "--bind=%s" % shared,
+                "--bind=/run/udev:/run/udev", "--boot", "--",
+                "systemd.unit=multi-user.target",
             ],
             executable=NSPAWN, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/", preexec_fn=prepare,
             # A writable /sys: udev and device units need one.
@@ -158,6 +158,14 @@ def _nspawn(lab: State, name: str, nic: int) -> int:
         log.close()
     process.returncode = 0  # it outlives this process on purpose
     return process.pid
+
+
+def _prepare_udev(folder: str) -> None:
+    """Without a devtmpfs on /dev systemd has device units only where udev's socket is there before it. The socket unit replaces this file."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    with open(folder + "/control", "w", encoding="ascii"):
+        pass
 
 
 def _leader(machine: int) -> int:
