@@ -47,18 +47,6 @@ class RuleSet:
         return "\n".join(lines) + "\n"
 
 
-    def text_on_top(self) -> str:
-        """The same for --noflush, as agents write on a node: what others have in the built-in chains stays, and comes after."""
-        lines = []
-        for table, chains in self.tables.items():
-            own = [name for name in chains if name not in BUILT_IN[table]]
-            lines += ["*" + table, *(":%s - [0:0]" % name for name in own)]
-            lines += ["-A %s %s" % (name, rule) for name in own for rule in chains[name]]
-            lines += ["-I %s 1 %s" % (name, rule) for name in chains if name not in own for rule in reversed(chains[name])]
-            lines.append("COMMIT")
-        return "\n".join(lines) + "\n"
-
-
 class Additions:
     """Rules to append to chains of one table that is loaded already; chains that do not exist are made."""
 
@@ -90,11 +78,6 @@ def enter(pid: int) -> list[str]:
 def restore(pid: int, backend: str, rules: RuleSet, program: str = "iptables") -> None:
     """Load all of it in one transaction, in the node."""
     _feed(pid, ["%s-%s-restore" % (program, backend), "-w", "30"], rules.text())
-
-
-def restore_on_top(pid: int, backend: str, rules: RuleSet) -> None:
-    """Load it beside what is there, in the node."""
-    _feed(pid, ["iptables-%s-restore" % backend, "-w", "30", "--noflush"], rules.text_on_top())
 
 
 def load_nft(pid: int, text: str) -> None:

@@ -19,11 +19,10 @@ import uuid
 from typing import Any
 
 from . import addresses as ip
-from . import holder, inventory, links, mounts, node, rules_cni, rules_kube_proxy, scenarios
+from . import agents, holder, inventory, links, mounts, node, scenarios
 from . import namespaces as ns
 from .errors import LabError
-from .ruleset import RuleSet, enter, restore_on_top
-from .services import all_of
+from .ruleset import enter
 from .state import State
 
 NSPAWN = "/usr/bin/systemd-nspawn"
@@ -198,8 +197,11 @@ def _make_cgroup(mounted: str, lab: State, name: str) -> str:
     return path
 
 
-def remove_cgroups(lab: State) -> None:
-    """After the lab was removed."""
+def halt(lab: State) -> None:
+    """The power goes off on all nodes: their processes end, then their cgroups. What else there is goes with removal.down()."""
+    machines = [identity for name, identity in lab.servers.items() if name.endswith(MACHINE) and holder.is_running(identity)]
+    leaders = [planned["holder"] for planned in lab.nodes.values() if holder.is_running(planned["holder"])]
+    holder.end([identity["pid"] for identity in machines + leaders if identity])
     for mounted in _cgroup_mounts():
         for path in glob.glob(os.path.join(mounted, "vxlan-offload-lab-%s-*" % lab.name)):
             for folder, _below, _files in os.walk(path, topdown=False):
@@ -255,14 +257,8 @@ def _ended(pid: int) -> Any:
     raise LabError("the machine of process %d did not go down" % pid)
 
 
-def start_agents(lab: State, name: str) -> None:
-    """What the CNI and kube-proxy do after a boot: the device, then the rules."""
-    make_device(lab, name)
-    write_rules(lab, name)
-
-
 def make_device(lab: State, name: str) -> None:
-    """The VXLAN device with neighbour, forwarding entry and route, as topology.up() makes them."""
+    """What the CNI's agent makes after a boot: the VXLAN device with neighbour, forwarding entry and route."""
     planned, pid = lab.nodes[name], lab.pid(name)
     scenario = scenarios.get(planned["scenario"])
     for device in scenario.devices:
@@ -271,12 +267,7 @@ def make_device(lab: State, name: str) -> None:
     node.write_files(scenario, pid, planned["number"])
 
 
-def write_rules(lab: State, name: str) -> None:
-    """kube-proxy's and the CNI's, on top of what is there."""
-    planned = lab.nodes[name]
-    scenario = scenarios.get(planned["scenario"])
-    rules = RuleSet()
-    rules_kube_proxy.write(rules, scenario.proxy, all_of(0))
-    rules_cni.write(rules, scenario.cni, planned["number"])
-    restore_on_top(lab.pid(name), planned["backend"], rules)
-
+def start_agents(lab: State, name: str) -> None:
+    """What the CNI, kubelet and kube-proxy do after a boot: the device, then the rules, beside those that are there already."""
+    make_device(lab, name)
+    agents.of(lab, name).start()

@@ -1,0 +1,97 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks the cluster DNS from every node ten times a second, each time from a fresh socket, and says when it was lost last."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab import addresses as ip
+from lab import traffic
+from lab.namespaces import network_of
+
+INTERVAL = 0.1
+PATIENCE = 1.0  # an answer takes a millisecond; a machine under load gets the rest
+CALM = 2.5  # so long without a loss: in force
+
+
+@dataclass
+class Seen:
+    """Of one node. Times are seconds after its event."""
+
+    since: float
+    lost: list[float] = field(default_factory=list)
+    answered: int = 0
+    last_answer: float = 0.0
+
+    def outage(self) -> float:
+        """Until which moment queries were lost; 0 when none was."""
+        return max(self.lost) + INTERVAL if self.lost else 0.0
+
+
+def watch(lab: Any, since: Mapping[str, float], longest: float) -> dict[str, Seen]:
+    """From now until every node has answered everything for a while, or `longest` seconds are over. `since`: when each node's event was over."""
+    seen = {name: Seen(when) for name, when in since.items()}
+    begun = next_round = time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        try:
+            while True:
+                now = time.monotonic()
+                if now >= next_round and not _is_over(seen, begun, now, longest):
+                    _ask(lab, selector, seen, now)
+                    next_round = max(next_round + INTERVAL, now)
+                _collect(selector, seen, min(max(next_round - time.monotonic(), 0.0), INTERVAL))
+                if _is_over(seen, begun, time.monotonic(), longest) and not selector.get_map():
+                    return seen
+        finally:
+            for key in list(selector.get_map().values()):
+                key.fileobj.close()
+
+
+def _is_over(seen: Mapping[str, Seen], begun: float, now: float, longest: float) -> bool:
+    calm = all(now - max([one.since + when for when in one.lost] + [begun]) > CALM + PATIENCE for one in seen.values())
+    return calm or now - begun > longest
+
+
+def _ask(lab: Any, selector: selectors.BaseSelector, seen: Mapping[str, Seen], now: float) -> None:
+    for name in seen:
+        with network_of(lab.pid(name)):
+            channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            channel.connect((ip.DNS_SERVICE, 53))
+            question = traffic.query(channel.getsockname()[1])
+            channel.send(question)
+        except OSError:
+            channel.close()
+            seen[name].lost.append(now - seen[name].since)
+            continue
+        selector.register(channel, selectors.EVENT_READ, (name, now, question))
+
+
+def _collect(selector: selectors.BaseSelector, seen: Mapping[str, Seen], timeout: float) -> None:
+    for key, _events in selector.select(timeout):
+        name, sent, question = key.data
+        try:
+            good = traffic.answered(question, key.fileobj.recv(4096))
+        except OSError:
+            good = False
+        _finish(selector, seen, key, good)
+    late = [key for key in selector.get_map().values() if time.monotonic() - key.data[1] > PATIENCE]
+    for key in late:
+        _finish(selector, seen, key, False)
+
+
+def _finish(selector: selectors.BaseSelector, seen: Mapping[str, Seen], key: selectors.SelectorKey, good: bool) -> None:
+    name, sent, _question = key.data
+    selector.unregister(key.fileobj)
+    key.fileobj.close()
+    if good:
+        seen[name].answered += 1
+    else:
+        seen[name].lost.append(sent - seen[name].since)
