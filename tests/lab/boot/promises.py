@@ -30,7 +30,8 @@ HIT: dict[str, dict[str, int]] = {
     "clear_mark": {event: TIMER for event in _FLUSHES},
     "notrack": {event: TIMER for event in _FLUSHES},
     "tx_checksum_off": {event: DEVICE for event in (*_REBOOTS, "device_recreated")},
-    "service_route": {**{event: DEVICE for event in (*_REBOOTS, "device_recreated")}, "cni_refresh": TIMER},
+    # Felix removes it when it starts, and again every 90 s.
+    "service_route": {"device_recreated": DEVICE, **{event: TIMER for event in (*_REBOOTS, "cni_refresh")}},
     # Agents insert their jumps before it, and it must be first.
     "underlay_accept": {event: TIMER for event in (*_FLUSHES, *_REBOOTS, "cni_refresh", "kube_proxy_sync", "kube_proxy_restart")},
     "masquerade_without_random": {event: TIMER for event in (*_FLUSHES, *_REBOOTS, "kube_proxy_sync", "kube_proxy_restart")},

@@ -41,7 +41,7 @@ def reboot_device_late(nodes: Any, node: str) -> None:
 def tables_flushed(nodes: Any, node: str) -> None:
     for table in ("raw", "mangle", "nat"):
         nodes.run(node, nodes.iptables(node), "-w", "30", "-t", table, "-F")
-    nodes.agents(node).start()  # nothing reaches a Service until then
+    nodes.rules_again(node)  # nothing reaches a Service until then
 
 
 def saved_rules_restored(nodes: Any, node: str) -> None:
@@ -51,7 +51,7 @@ def saved_rules_restored(nodes: Any, node: str) -> None:
 
 def firewall_reloaded(nodes: Any, node: str) -> None:
     nodes.run(node, "systemctl", "reload", "firewalld.service")
-    nodes.agents(node).start()
+    nodes.rules_again(node)
 
 
 ACTS = {
