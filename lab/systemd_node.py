@@ -14,6 +14,7 @@ import glob
 import os
 import shutil
 import subprocess
+import threading
 import time
 import uuid
 from typing import Any
@@ -38,6 +39,7 @@ MASKED = (
     "systemd-modules-load.service", "systemd-random-seed.service", "systemd-sysctl.service",
 )  # fmt: skip
 UNITS = "/etc/systemd/system"
+_STATE = threading.Lock()  # nodes may be rebooted side by side, by threads of one process
 FILES = {
     # Only the node's own devices: a "change" of all of them would be seen by the machine's udev as well.
     UNITS + "/systemd-udev-trigger.service.d/lab.conf": "[Service]\nExecStart=\n"
@@ -91,6 +93,11 @@ def _mount_disk(folder: str) -> None:
 
 def power_on(lab: State, name: str) -> None:
     """A network card with an address, no device of a CNI, no rules; returns as soon as systemd starts (booted() waits for the rest)."""
+    with _STATE:
+        _power_on(lab, name)
+
+
+def _power_on(lab: State, name: str) -> None:
     planned = lab.nodes[name]
     if name + DISK not in lab.servers:
         check()
@@ -199,13 +206,19 @@ def _make_cgroup(mounted: str, lab: State, name: str) -> str:
 
 def halt(lab: State) -> None:
     """The power goes off on all nodes: their processes end, then their cgroups. What else there is goes with removal.down()."""
+    mine = [path for mounted in _cgroup_mounts() for path in glob.glob(os.path.join(mounted, "vxlan-offload-lab-%s-*" % lab.name))]
+    folders = [folder for path in mine for folder, _below, _files in os.walk(path, topdown=False)]
     machines = [identity for name, identity in lab.servers.items() if name.endswith(MACHINE) and holder.is_running(identity)]
-    leaders = [planned["holder"] for planned in lab.nodes.values() if holder.is_running(planned["holder"])]
-    holder.end([identity["pid"] for identity in machines + leaders if identity])
-    for mounted in _cgroup_mounts():
-        for path in glob.glob(os.path.join(mounted, "vxlan-offload-lab-%s-*" % lab.name)):
-            for folder, _below, _files in os.walk(path, topdown=False):
-                _remove_cgroup(folder)
+    holder.end([identity["pid"] for identity in machines if identity])
+    holder.end(sorted({pid for folder in folders for pid in _processes(folder)}))
+    for folder in folders:
+        _remove_cgroup(folder)
+
+
+def _processes(cgroup: str) -> list[int]:
+    """Nothing but this lab's machines has ever been in it."""
+    with open(cgroup + "/cgroup.procs", encoding="ascii") as stream:
+        return [int(line) for line in stream if int(line) > 0]
 
 
 def _remove_cgroup(folder: str) -> None:

@@ -104,7 +104,8 @@ def kept_units(method: str, rules: Sequence[tuple[str, Mapping[str, Any]]]) -> l
         state = "first" if args["state"] == "present" and args.get("position") == 1 else args["state"]
         words = ["/bin/sh", ENSURE_RULE, state, iptables, args["table"], args["chain"], *args["rule"]]
         # At boot kube-proxy's chain is not there yet; the timer comes again.
-        lines.append(f"ExecStart={'-' if args['chain'].startswith('KUBE-') else ''}{command(words)}")
+        early = any(word.startswith("KUBE-") for word in (args["chain"], *args["rule"]))
+        lines.append(f"ExecStart={'-' if early else ''}{command(words)}")
     timer = [
         "[Unit]", f"Description=vxlan_offload: {method}, again and again", "",
         "[Timer]", f"OnBootSec={TIMER_SECONDS}", f"OnUnitActiveSec={TIMER_SECONDS}", "AccuracySec=1", "",

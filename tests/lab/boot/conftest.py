@@ -28,13 +28,12 @@ OLDER, NEWER = "pre_fix_kube_proxy", "fixed_kube_proxy_calico_first"
 REMEDIES = {
     OLDER + "_nft": "service_route",
     OLDER + "_legacy": "masquerade_without_random",
-    NEWER + "_nft": "notrack",
-    NEWER + "_legacy": "clear_mark",
+    NEWER + "_nft": "clear_mark",
+    NEWER + "_legacy": "notrack",
     OLDER + "_nft_2": "underlay_accept",
     OLDER + "_legacy_2": "kube_postrouting_detached",
     NEWER + "_nft_2": "tx_checksum_off",
     NEWER + "_legacy_2": "kube_postrouting_detached",
-    OLDER + "_nft_3": "clear_mark",
 }
 # A firewall's service as firewalld's: it flushes everything when it starts and when it is loaded again.
 FIREWALL = """[Unit]

@@ -108,7 +108,7 @@ def test_what_should_have_been_hit_was_hit(nodes: Any) -> None:
 def test_nothing_has_failed_and_the_journal_is_quiet(nodes: Any) -> None:
     for node in nodes.remedies:
         assert failed_units(nodes.state, node) == ""
-        lines = nodes.run(node, "journalctl", "--no-pager", "-q", "-o", "cat", "-u", "vxlan-offload-*.service").splitlines()
+        lines = nodes.run(node, "journalctl", "--no-pager", "-q", "-o", "cat", "-u", "vxlan-offload-*.service", check=False).splitlines()
         assert len(lines) < 12, lines  # what kube-proxy's missing chain and starts of device units say, and no line for each run
 
 

@@ -254,7 +254,7 @@ def test_a_route_gets_a_timer_that_runs_while_its_device_is_there() -> None:
         ("underlay_accept", "ExecStart=/bin/sh /var/lib/vxlan-offload/ensure-rule.sh first "),
         # Its chain may not be there yet.
         ("masquerade_without_random", "ExecStart=-/bin/sh /var/lib/vxlan-offload/ensure-rule.sh first "),
-        ("kube_postrouting_detached", "ExecStart=/bin/sh /var/lib/vxlan-offload/ensure-rule.sh absent "),
+        ("kube_postrouting_detached", "ExecStart=-/bin/sh /var/lib/vxlan-offload/ensure-rule.sh absent "),
     ],
 )
 def test_a_rule_that_must_be_first_is_kept_first(method: str, words: str) -> None:
