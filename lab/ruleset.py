@@ -70,7 +70,7 @@ class Additions:
 
 
 def enter(pid: int) -> list[str]:
-    """Command prefix that runs something as the node would. A node that has booted a systemd has processes of its own: its /proc shows no others."""
+    """Command prefix that runs something as the node would. One that has booted a systemd has a /proc of its own processes."""
     own = os.stat("/proc/%d/ns/pid" % pid).st_ino != os.stat("/proc/self/ns/pid").st_ino
     return ["nsenter", "--target", str(pid), "--net", "--mount", "--uts", *(["--pid", "--ipc"] if own else []), "--"]
 

@@ -51,7 +51,7 @@ FILES = {
 
 
 def check() -> None:
-    for program, package in ((NSPAWN, "systemd-container"), ("/usr/bin/udevadm", "udev"), (INIT, "systemd")):
+    for program in (NSPAWN, "/usr/bin/udevadm", INIT):
         if not os.access(program, os.X_OK):
             raise LabError("missing %s: lab/packages.sh tests/lab/boot/packages.txt" % program)
 
@@ -167,7 +167,7 @@ def _nspawn(lab: State, name: str) -> int:
 
 
 def _prepare_udev(folder: str) -> None:
-    """Without a devtmpfs on /dev systemd has device units only where udev's socket is there before it. The socket unit replaces this file."""
+    """Without a devtmpfs on /dev systemd has device units only where udev's socket is there before it. Its unit replaces this file."""
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     with open(folder + "/control", "w", encoding="ascii"):
@@ -236,7 +236,8 @@ def booted(lab: State, name: str) -> str:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         command = [*enter(lab.pid(name)), "systemctl", "is-system-running", "--wait"]
-        said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=PATIENCE, check=False).stdout.strip()
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=PATIENCE, check=False)
+        said = done.stdout.strip()
         if said in ("running", "degraded"):
             return said
         time.sleep(0.05)

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands of the systemd units bring a workaround back, on both backends. No systemd runs in these nodes: systemd-analyze checks the units,
-and their commands are run as systemd would. A real systemd, reboots and timers: tests/lab/boot."""
+"""The commands of the systemd units bring a workaround back, on both backends. No systemd runs in these nodes: systemd-analyze
+checks the units, and their commands are run as systemd would. A real systemd, reboots and timers: tests/lab/boot."""
 
 from __future__ import annotations
 

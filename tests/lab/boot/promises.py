@@ -1,7 +1,10 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each remedy promises after what a node goes through: the seconds until it is in force again. The tests measure it, and docs/survival.md says it."""
+"""What each remedy promises after what a node goes through: the seconds until it is in force again.
+
+The tests measure it, and docs/survival.md says it.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +30,15 @@ _REBOOTS = ("reboot_device_first", "reboot_device_late")
 # Of each remedy: the events that hit it, and how fast it is back. What is not named does not reach it.
 HIT: dict[str, dict[str, int]] = {
     # At boot their service has run before the agents make the tunnel.
-    "clear_mark": {event: TIMER for event in _FLUSHES},
-    "notrack": {event: TIMER for event in _FLUSHES},
-    "tx_checksum_off": {event: DEVICE for event in (*_REBOOTS, "device_recreated")},
+    "clear_mark": dict.fromkeys(_FLUSHES, TIMER),
+    "notrack": dict.fromkeys(_FLUSHES, TIMER),
+    "tx_checksum_off": dict.fromkeys((*_REBOOTS, "device_recreated"), DEVICE),
     # Felix removes it when it starts, and again every 90 s.
-    "service_route": {"device_recreated": DEVICE, **{event: TIMER for event in (*_REBOOTS, "cni_refresh")}},
+    "service_route": {"device_recreated": DEVICE, **dict.fromkeys((*_REBOOTS, "cni_refresh"), TIMER)},
     # Agents insert their jumps before it, and it must be first.
-    "underlay_accept": {event: TIMER for event in (*_FLUSHES, *_REBOOTS, "cni_refresh", "kube_proxy_sync", "kube_proxy_restart")},
-    "masquerade_without_random": {event: TIMER for event in (*_FLUSHES, *_REBOOTS, "kube_proxy_sync", "kube_proxy_restart")},
-    "kube_postrouting_detached": {event: TIMER for event in (*_FLUSHES, *_REBOOTS, "kube_proxy_sync", "kube_proxy_restart")},
+    "underlay_accept": dict.fromkeys((*_FLUSHES, *_REBOOTS, "cni_refresh", "kube_proxy_sync", "kube_proxy_restart"), TIMER),
+    "masquerade_without_random": dict.fromkeys((*_FLUSHES, *_REBOOTS, "kube_proxy_sync", "kube_proxy_restart"), TIMER),
+    "kube_postrouting_detached": dict.fromkeys((*_FLUSHES, *_REBOOTS, "kube_proxy_sync", "kube_proxy_restart"), TIMER),
 }
 
 

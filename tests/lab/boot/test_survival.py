@@ -16,7 +16,7 @@ from typing import Any
 
 import promises
 import pytest
-from conftest import BROKEN, CURED, REMEDIES, TABLES, failed_units
+from booted import BROKEN, CURED, REMEDIES, TABLES, failed_units
 
 from lab import ruleset, systemd_node
 

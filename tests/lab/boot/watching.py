@@ -36,7 +36,10 @@ class Seen:
 
 
 def watch(lab: Any, since: Mapping[str, float], longest: float) -> dict[str, Seen]:
-    """From now until every node has answered everything for a while, or `longest` seconds are over. `since`: when each node's event was over."""
+    """From now until every node has answered everything for a while, or `longest` seconds are over.
+
+    `since`: when each node's event was over.
+    """
     seen = {name: Seen(when) for name, when in since.items()}
     begun = next_round = time.monotonic()
     with selectors.DefaultSelector() as selector:

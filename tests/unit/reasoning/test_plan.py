@@ -265,8 +265,9 @@ def test_the_command_of_a_rule_unit_is_the_one_of_the_node() -> None:
     netfilter = b.netfilter(b.saved("kube_1_17_before_fix"), backend="legacy")
     netfilter["printers"]["legacy"]["command"] = "iptables"
     lines = plan(b.facts(netfilter=netfilter), "notrack")["units"][0]["content"].splitlines()
+    rule = "raw OUTPUT -p udp -m udp --dport 4789 -j CT --notrack"
     assert [line for line in lines if line.startswith("ExecStart")] == [
-        "ExecStart=/bin/sh /var/lib/vxlan-offload/ensure-rule.sh present /usr/sbin/iptables raw OUTPUT -p udp -m udp --dport 4789 -j CT --notrack",
+        "ExecStart=/bin/sh /var/lib/vxlan-offload/ensure-rule.sh present /usr/sbin/iptables " + rule,
     ]
 
 
