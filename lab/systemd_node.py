@@ -14,6 +14,7 @@ import glob
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -30,6 +31,7 @@ NSPAWN = "/usr/bin/systemd-nspawn"
 INIT = "/usr/lib/systemd/systemd"
 REBOOT = 133  # how nspawn ends when its machine asks for a reboot (--keep-unit)
 PATIENCE = 60.0
+ENVIRONMENT = "/opt/environment"  # this Python's, for nodes that run Ansible themselves: /tmp of this machine is not theirs
 DISK, MACHINE = "#disk", "#machine"
 # What would reach beyond the node (sysctls and file systems that namespaces do not divide), and terminals.
 MASKED = (
@@ -152,7 +154,7 @@ def _nspawn(lab: State, name: str) -> int:
             [
                 lab.marker + name + MACHINE, "--quiet", "--register=no", "--keep-unit", "--console=pipe", "--directory=/run/root",
                 "--machine=node-%d" % lab.nodes[name]["number"], "--private-network", "--bind=%s" % shared,
-                "--bind=/run/udev:/run/udev", "--boot", "--",
+                "--bind=/run/udev:/run/udev", "--bind-ro=%s:%s" % (sys.prefix, ENVIRONMENT), "--boot", "--",
                 "systemd.unit=multi-user.target",
             ],
             executable=NSPAWN, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/", preexec_fn=prepare,

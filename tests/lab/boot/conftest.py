@@ -48,4 +48,3 @@ def nodes(make_booted: Any) -> Nodes:
     found.playbook("apply")
     assert found.packets() == dict.fromkeys(REMEDIES, CURED)
     return found
-
