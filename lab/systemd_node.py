@@ -111,7 +111,7 @@ def _power_on(lab: State, name: str) -> None:
         machine = _nspawn(lab, name)
         lab.servers[name + MACHINE] = holder.identify(machine)
         lab.save()
-        planned["holder"] = holder.identify(_leader(machine))
+        planned["holder"] = holder.identify(_leader(machine, _log(lab, name)))
         lab.save()
     _plug_in(lab.pid("switch"), lab.pid(name), planned["number"])
     links.configure_node(lab.pid(name), planned["number"])
@@ -134,13 +134,12 @@ def _link_exists(pid: int, name: str) -> bool:
 
 def _nspawn(lab: State, name: str) -> int:
     """Start it. A cgroup of its own for each machine: two of them in one would end each other's services."""
-    folder = lab.node_directory(name)
     holding = int(lab.servers[name + DISK]["pid"])  # type: ignore[index]
     _prepare_udev("/proc/%d/root/run/udev" % holding)
     disk = os.open("/proc/%d/ns/mnt" % holding, os.O_RDONLY)
     cgroups = [_make_cgroup(path, lab, name) for path in _cgroup_mounts()]
-    log = open(os.path.join(folder, "nspawn.log"), "ab")  # noqa: SIM115 # the process keeps it
-    shared = mounts.remote_tmp(folder)
+    log = open(_log(lab, name), "ab")  # noqa: SIM115 # the process keeps it
+    shared = mounts.remote_tmp(lab.node_directory(name))
 
     def prepare() -> None:
         holder.disturbable()
@@ -176,7 +175,11 @@ def _prepare_udev(folder: str) -> None:
         pass
 
 
-def _leader(machine: int) -> int:
+def _log(lab: State, name: str) -> str:
+    return os.path.join(lab.node_directory(name), "nspawn.log")
+
+
+def _leader(machine: int, log: str) -> int:
     """The first process of the machine: nspawn's child that is systemd."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and holder.start_time(machine) is not None:
@@ -190,7 +193,9 @@ def _leader(machine: int) -> int:
             except OSError:
                 continue
         time.sleep(0.01)
-    raise LabError("no systemd could be started in systemd-nspawn: see nspawn.log of the node")
+    with open(log, encoding="utf-8", errors="replace") as stream:
+        said = stream.read().strip()[-500:]
+    raise LabError("no systemd runs in systemd-nspawn on this machine: %s" % (said or "it said nothing"))
 
 
 def _cgroup_mounts() -> list[str]:

@@ -17,8 +17,9 @@ ETHTOOL, IP = "/usr/sbin/ethtool", "/usr/sbin/ip"
 ENSURE_RULE = "/var/lib/vxlan-offload/ensure-rule.sh"
 FIREWALLS = "network-pre.target firewalld.service iptables.service netfilter-persistent.service"
 TIMER_SECONDS = 15
-# Else systemd writes three lines into the journal at each run. Releases before 236 do not know it and say so.
-QUIET = "LogLevelMax=notice"
+# Else systemd writes three lines into the journal at each run (releases before 236 do not know it and say so). What the commands
+# themselves have to say is worth a line.
+QUIET = ("LogLevelMax=notice", "SyslogLevel=warning")
 _METHOD = re.compile(r"[a-z_]{1,40}\Z")
 
 
@@ -80,7 +81,7 @@ def kept_device_units(method: str, device: str, commands: Sequence[Sequence[str]
     bound = [f"BindsTo={wanted}", f"After={wanted}", ""]
     service = [
         "[Unit]", f"Description=vxlan_offload: {_checked(method)} on {device}", *bound,
-        "[Service]", "Type=oneshot", QUIET, *(f"ExecStart={command(words)}" for words in commands), "",
+        "[Service]", "Type=oneshot", *QUIET, *(f"ExecStart={command(words)}" for words in commands), "",
         "[Install]", f"WantedBy={wanted}",
     ]  # fmt: skip
     timer = [
@@ -98,7 +99,7 @@ def kept_units(method: str, rules: Sequence[tuple[str, Mapping[str, Any]]]) -> l
     lines = [
         "[Unit]", f"Description=vxlan_offload: {_checked(method)}", f"After={FIREWALLS}", f"RequiresMountsFor={ENSURE_RULE}", "",
         # Without RemainAfterExit: the timer starts it again and again.
-        "[Service]", "Type=oneshot", QUIET,
+        "[Service]", "Type=oneshot", *QUIET,
     ]  # fmt: skip
     for iptables, args in rules:
         state = "first" if args["state"] == "present" and args.get("position") == 1 else args["state"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -69,15 +70,15 @@ class Nodes:
     def state(self) -> Any:
         return self.lab.state
 
-    def each(self, act: Callable[[str], Any]) -> dict[str, float]:
-        """Do it on all nodes side by side; when it was over on each."""
+    def each(self, act: Callable[[str], Any], over: dict[str, float]) -> None:
+        """Do it on all nodes side by side; `over` gets the moment at which it was over on each."""
 
-        def timed(node: str) -> float:
+        def timed(node: str) -> None:
             act(node)
-            return time.monotonic()
+            over[node] = time.monotonic()
 
         with ThreadPoolExecutor(4) as pool:
-            return dict(zip(self.remedies, pool.map(timed, self.remedies)))
+            list(pool.map(timed, self.remedies))
 
     def run(self, node: str, *argv: str, check: bool = True) -> str:
         return str(self.lab.run(node, *argv, check=check))
@@ -115,7 +116,16 @@ class Nodes:
     def go_through(self, event: str, act: Callable[[str], Any]) -> dict[str, watching.Seen]:
         """The event on all nodes; then what packets say. Keeps the worst of each remedy."""
         longest = max(promises.promised(method, event) for method in self.remedies.values()) + 8.0
-        seen = watching.watch(self.state, self.each(act), longest)
+        since: dict[str, float] = {}
+        stop = threading.Event()
+        with ThreadPoolExecutor(1) as watcher:
+            watched = watcher.submit(watching.watch, self.state, since, len(self.remedies), longest, stop)
+            try:
+                self.each(act, since)
+            except BaseException:
+                stop.set()
+                raise
+            seen = watched.result()
         for node, method in self.remedies.items():
             worst = self.measured.setdefault(method, {})
             worst[event] = max(worst.get(event, 0.0), seen[node].outage())

@@ -71,7 +71,7 @@ def test_the_saved_rules_have_every_table_and_none_of_ours(nodes: Any) -> None:
     """Else the restore of saved rules would hit nothing."""
     for saved in nodes.saved.values():
         assert [line for line in saved.splitlines() if line.startswith("*")] == ["*" + table for table in TABLES]
-        assert "--notrack" not in saved and "--set-xmark 0x0/0x4000 \n" not in saved
+        assert "-A OUTPUT -p udp -m udp --dport 4789" not in saved
 
 
 def test_the_units_are_known_to_systemd_and_clean(nodes: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,38 +29,42 @@ class Seen:
     since: float
     lost: list[float] = field(default_factory=list)
     answered: int = 0
-    last_answer: float = 0.0
 
     def outage(self) -> float:
         """Until which moment queries were lost; 0 when none was."""
         return max(self.lost) + INTERVAL if self.lost else 0.0
 
 
-def watch(lab: Any, since: Mapping[str, float], longest: float) -> dict[str, Seen]:
-    """From now until every node has answered everything for a while, or `longest` seconds are over.
+def watch(lab: Any, since: Mapping[str, float], count: int, longest: float, stop: threading.Event) -> dict[str, Seen]:
+    """Until every node has answered everything for a while, or `longest` seconds after the last event, or `stop`.
 
-    `since`: when each node's event was over.
+    `since` is filled meanwhile by others: when each of the `count` nodes' event was over, and it is asked from then on.
     """
-    seen = {name: Seen(when) for name, when in since.items()}
-    begun = next_round = time.monotonic()
+    seen: dict[str, Seen] = {}
+    next_round = time.monotonic()
     with selectors.DefaultSelector() as selector:
         try:
-            while True:
+            while not stop.is_set():
                 now = time.monotonic()
-                if now >= next_round and not _is_over(seen, begun, now, longest):
+                over = len(since) == count and _is_over(seen, now, longest)
+                if now >= next_round and not over:
+                    for name, when in list(since.items()):
+                        seen.setdefault(name, Seen(when))
                     _ask(lab, selector, seen, now)
                     next_round = max(next_round + INTERVAL, now)
                 _collect(selector, seen, min(max(next_round - time.monotonic(), 0.0), INTERVAL))
-                if _is_over(seen, begun, time.monotonic(), longest) and not selector.get_map():
-                    return seen
+                if over and not selector.get_map():
+                    break
         finally:
             for key in list(selector.get_map().values()):
                 key.fileobj.close()
+    return seen
 
 
-def _is_over(seen: Mapping[str, Seen], begun: float, now: float, longest: float) -> bool:
-    calm = all(now - max([one.since + when for when in one.lost] + [begun]) > CALM + PATIENCE for one in seen.values())
-    return calm or now - begun > longest
+def _is_over(seen: Mapping[str, Seen], now: float, longest: float) -> bool:
+    """Every node calm for long enough, the one whose event was last included."""
+    calm = all(now - one.since - max(one.lost, default=0.0) > CALM + PATIENCE for one in seen.values())
+    return calm or now - max(one.since for one in seen.values()) > longest
 
 
 def _ask(lab: Any, selector: selectors.BaseSelector, seen: Mapping[str, Seen], now: float) -> None:
@@ -78,7 +83,8 @@ def _ask(lab: Any, selector: selectors.BaseSelector, seen: Mapping[str, Seen], n
 
 
 def _collect(selector: selectors.BaseSelector, seen: Mapping[str, Seen], timeout: float) -> None:
-    for key, _events in selector.select(timeout):
+    ready = selector.select(timeout) if selector.get_map() else time.sleep(timeout) or []
+    for key, _events in ready:
         name, sent, question = key.data
         try:
             good = traffic.answered(question, key.fileobj.recv(4096))
