@@ -46,7 +46,7 @@ def watch(lab: Any, since: Mapping[str, float], count: int, longest: float, stop
         try:
             while not stop.is_set():
                 now = time.monotonic()
-                over = len(since) == count and _is_over(seen, now, longest)
+                over = len(seen) == count and _is_over(seen, now, longest)
                 if now >= next_round and not over:
                     for name, when in list(since.items()):
                         seen.setdefault(name, Seen(when))
