@@ -206,15 +206,19 @@ def _cgroup_mounts() -> list[str]:
 
 
 def _make_cgroup(mounted: str, lab: State, name: str) -> str:
-    path = os.path.join(mounted, "vxlan-offload-lab-%s-%s" % (lab.name, name))
+    path = os.path.join(mounted, "vxlan-offload-lab-%s.%s" % (lab.name, name))
     os.makedirs(path, exist_ok=True)
     return path
 
 
+def cgroups_of(lab: State) -> list[str]:
+    """A name of a lab may be the beginning of another's: the dot ends it."""
+    return [path for mounted in _cgroup_mounts() for path in glob.glob(os.path.join(mounted, "vxlan-offload-lab-%s.*" % lab.name))]
+
+
 def halt(lab: State) -> None:
     """The power goes off on all nodes: their processes end, then their cgroups. What else there is goes with removal.down()."""
-    mine = [path for mounted in _cgroup_mounts() for path in glob.glob(os.path.join(mounted, "vxlan-offload-lab-%s-*" % lab.name))]
-    folders = [folder for path in mine for folder, _below, _files in os.walk(path, topdown=False)]
+    folders = [folder for path in cgroups_of(lab) for folder, _below, _files in os.walk(path, topdown=False)]
     machines = [identity for name, identity in lab.servers.items() if name.endswith(MACHINE) and holder.is_running(identity)]
     holder.end([identity["pid"] for identity in machines if identity])
     holder.end(sorted({pid for folder in folders for pid in _processes(folder)}))

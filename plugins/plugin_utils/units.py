@@ -17,6 +17,8 @@ ETHTOOL, IP = "/usr/sbin/ethtool", "/usr/sbin/ip"
 ENSURE_RULE = "/var/lib/vxlan-offload/ensure-rule.sh"
 FIREWALLS = "network-pre.target firewalld.service iptables.service netfilter-persistent.service"
 TIMER_SECONDS = 15
+# A device may come and go more than five times in ten seconds. In [Service], where releases before 230 look for it and later ones as well.
+OFTEN = "StartLimitInterval=0"
 # Else systemd writes three lines into the journal at each run (releases before 236 do not know it and say so). What the commands
 # themselves have to say is worth a line.
 QUIET = ("LogLevelMax=notice", "SyslogLevel=warning")
@@ -63,7 +65,7 @@ def device_unit(method: str, device: str, commands: Sequence[Sequence[str]]) -> 
     wanted = f"sys-subsystem-net-devices-{escape(validate.interface(device))}.device"
     lines = [
         "[Unit]", f"Description=vxlan_offload: {_checked(method)} on {device}", f"BindsTo={wanted}", f"After={wanted}", "",
-        "[Service]", "Type=oneshot", "RemainAfterExit=yes", *(f"ExecStart={command(words)}" for words in commands), "",
+        "[Service]", "Type=oneshot", "RemainAfterExit=yes", OFTEN, *(f"ExecStart={command(words)}" for words in commands), "",
         "[Install]", f"WantedBy={wanted}",
     ]  # fmt: skip
     return _unit(f"{PREFIX}{method}-{device}.service", lines, wanted)
@@ -81,7 +83,7 @@ def kept_device_units(method: str, device: str, commands: Sequence[Sequence[str]
     bound = [f"BindsTo={wanted}", f"After={wanted}", ""]
     service = [
         "[Unit]", f"Description=vxlan_offload: {_checked(method)} on {device}", *bound,
-        "[Service]", "Type=oneshot", *QUIET, *(f"ExecStart={command(words)}" for words in commands), "",
+        "[Service]", "Type=oneshot", OFTEN, *QUIET, *(f"ExecStart={command(words)}" for words in commands), "",
         "[Install]", f"WantedBy={wanted}",
     ]  # fmt: skip
     timer = [

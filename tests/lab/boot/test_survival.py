@@ -98,6 +98,17 @@ def test_after(event: str, nodes: Any) -> None:
     assert nodes.packets() == dict.fromkeys(nodes.remedies, CURED)
 
 
+def test_a_device_that_comes_and_goes_is_set_each_time(nodes: Any) -> None:
+    """More often than systemd would start a unit by default: five times in ten seconds."""
+    for node in [node for node, method in nodes.remedies.items() if method in ("tx_checksum_off", "service_route")]:
+        for _time in range(8):
+            nodes.agents(node).recreate_tunnel()
+            time.sleep(0.2)
+    time.sleep(promises.DEVICE)
+    assert nodes.packets() == dict.fromkeys(nodes.remedies, CURED)
+    assert {node: failed_units(nodes.state, node) for node in nodes.remedies} == dict.fromkeys(nodes.remedies, "")
+
+
 def test_what_should_have_been_hit_was_hit(nodes: Any) -> None:
     """A timer may run right after an event, so not each pair, but most of those with a timer must have lost queries."""
     pairs = [(method, event) for method, events in promises.HIT.items() for event, seconds in events.items() if seconds == promises.TIMER]
