@@ -28,7 +28,7 @@ find_collection()
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import part_files, parts  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts, printable  # noqa: E402
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import write_atomically  # noqa: E402
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import as_text, write_atomically  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES  # noqa: E402
 
 USAGE_ERROR = 1
@@ -116,7 +116,7 @@ def merge(options: argparse.Namespace) -> int:
     path = os.path.join(os.path.abspath(options.directory), "fleet.json") if options.directory else ""
     if path:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_atomically(path, json.dumps(report, indent=1, sort_keys=True) + "\n")
+        write_atomically(path, as_text(report))
     show(report)
     print(f"report: {path}" if path else "", end="\n" if path else "")
     return parts.exit_code(report, options.fail_on)

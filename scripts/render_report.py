@@ -16,7 +16,6 @@ See docs/report-formats.md.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -28,7 +27,7 @@ find_collection()
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import report_formats  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import printable  # noqa: E402
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import write_atomically  # noqa: E402
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import as_text, write_atomically  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import parsed  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_junit import FAILURES, junit  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_textfile import UNKNOWN, npd, npd_line, textfile  # noqa: E402
@@ -83,7 +82,7 @@ def render(options: argparse.Namespace) -> tuple[int, str]:
     """Exit code and text."""
     report, made = read(options.report)
     if options.format == "json":
-        return 0, json.dumps(report, indent=1, sort_keys=True) + "\n"
+        return 0, as_text(report)
     if options.format == "npd":
         code, line = npd(report, options.host or "", time.time() - made, options.max_age or 0)
         return code, line + "\n"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -15,7 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import Fleet, counts, fleet, published
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import write_atomically
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import as_text, write_atomically
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_formats import FILES, render
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
@@ -75,7 +74,7 @@ class ActionModule(ActionBase):
         try:
             os.makedirs(folder, exist_ok=True)
             for name, path in paths.items():
-                text = json.dumps(report, indent=1, sort_keys=True) + "\n" if name == "json" else render(name, report, made)
+                text = as_text(report) if name == "json" else render(name, report, made)
                 write_atomically(path, text)
         except OSError as error:
             raise AnsibleActionFail(f"cannot write {path}: {error.strerror}; set vxlan_offload_report_dir") from error

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ ARGUMENTS: dict[str, Any] = {
     "kernel_selftest": {"type": "str", "choices": list(selftest.MODES), "default": "never"},
     "selftest": {"type": "dict"},
     "transcript": {"type": "path"},
+    "as_json": {"type": "bool", "default": False},
 }
 HEADER = "vxlan-offload-probe "
 PROBE = Path(transcript.__file__).with_name("probe.sh")
@@ -48,6 +50,8 @@ class ActionModule(ActionBase):
             answer = self._shell(options)
         if isinstance(answer.get("node"), dict):
             answer["node"] = self._with_selftest(answer["node"], options, task_vars)
+            if options["as_json"]:
+                answer["node_json"] = json.dumps(answer.pop("node"), separators=(",", ":"))
         return {**result, **answer}
 
     def _shell(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +83,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}; it is looked for on the controller") from None
 
     def _python(self, options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        arguments = {key: value for key, value in options.items() if key not in ("transcript", "kernel_selftest", "selftest")}
+        arguments = {key: options[key] for key in ("reader", "gather_subset", "changelog")}
         answer: dict[str, Any] = self._execute_module(
             module_name="kubenet.vxlan_offload.node_info",
             module_args=arguments,

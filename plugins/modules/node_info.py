@@ -54,6 +54,13 @@ options:
       - A file on the controller with what the probe printed on a node, C(sudo sh < probe.sh > node.txt).
       - It is read in place of a node; nothing connects to one, and O(reader) has no meaning then.
     type: path
+  as_json:
+    description:
+      - Return the facts as one text, RV(node_json), in place of the dictionary RV(node).
+      - Ansible copies each element of a result several times, a text once. It is for plays that only pass the facts on, to
+        P(kubenet.vxlan_offload.fleet_report#module) or P(kubenet.vxlan_offload.fleet#filter).
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return the same as in a run, since it changes nothing.
@@ -104,6 +111,12 @@ EXAMPLES = r"""
     selftest: "{{ collected.node.kernel.selftest | default(omit, true) }}"
   become: true
 
+- name: Collect from many nodes for one report
+  kubenet.vxlan_offload.node_info:
+    as_json: true
+  become: true
+  register: read
+
 - name: The second collector, with the libraries on the node
   kubenet.vxlan_offload.node_info:
     reader: python
@@ -120,7 +133,7 @@ node:
     - The facts of the node, the input of the diagnosis.
     - Each part has its source, or in place of its content C(unknown) with the reason and how to get it.
   type: dict
-  returned: success
+  returned: success, unless O(as_json=true)
   sample:
     schema: 1
     collected: {reader: shell, complete: true, root: true, subset: [all]}
@@ -221,6 +234,11 @@ node:
       type: dict
       returned: always
       sample: {record: null, units: []}
+node_json:
+  description: RV(node) as JSON.
+  type: str
+  returned: success, with O(as_json=true)
+  sample: '{"schema":1,"kernel":{"release":"5.4.0-42-generic"}}'
 """
 
 import re
@@ -287,6 +305,7 @@ def main():
             "kernel_selftest": {"type": "str", "choices": ["never", "auto", "always"], "default": "never"},
             "selftest": {"type": "dict"},
             "transcript": {"type": "path"},
+            "as_json": {"type": "bool", "default": False},  # done by the action, on the controller
         },
         supports_check_mode=True,
     )

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.judging import judged
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_versions import node_versions
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.probed import remark, with_probe
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
@@ -36,7 +38,7 @@ class Fleet(TypedDict):
 def printable(value: Any) -> Any:
     """The same value with every text safe for a terminal."""
     if isinstance(value, str):
-        return _CONTROL.sub(" ", value)
+        return value if value.isprintable() else _CONTROL.sub(" ", value)
     if isinstance(value, Mapping):
         return {printable(key): printable(one) for key, one in value.items()}
     return [printable(one) for one in value] if isinstance(value, (list, tuple)) else value
@@ -65,15 +67,27 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
         return dict(result["diagnosis"])
     if result.get("unreachable"):
         return _unknown(f"unreachable: {_reason(result, 'no connection')}", "make the node reachable and run again")
-    facts = next((result[key] for key in _FACTS_KEYS if isinstance(result.get(key), Mapping)), None)
-    if facts is not None:
-        try:
+    try:
+        facts = _facts(result)
+        if facts is not None:
             return dict(diagnose(facts))
-        except ValueError as error:
-            return _unknown(f"the facts cannot be judged: {error}", "read the node again with this version")
+    except ValueError as error:
+        return _unknown(f"the facts cannot be judged: {error}", "read the node again with this version")
     if result.get("error") or result.get("failed") or result.get("msg"):
         return _unknown(f"not read: {_reason(result, 'the task failed')}", "settle this error and run again")
     return _unknown("the result has no node facts", "pass what node_info returned")
+
+
+def _host(result: Any, probe: Any) -> dict[str, Any]:
+    found: dict[str, Any] = printable(with_probe(host_diagnosis(result), probe))
+    return found
+
+
+def _facts(result: Mapping[str, Any]) -> Any:
+    """What node_info returned, as a dictionary or as text; None when there is neither."""
+    if isinstance(result.get("node_json"), str):
+        return json.loads(result["node_json"])
+    return next((result[key] for key in _FACTS_KEYS if isinstance(result.get(key), Mapping)), None)
 
 
 def _line(name: str, found: Mapping[str, Any], width: int) -> str:
@@ -138,11 +152,7 @@ def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None, e
     """
     if not isinstance(results, Mapping):
         raise ValueError("fleet needs a dictionary of hosts: pass {host: what node_info returned}")
-    asked = probes or {}
-    hosts = {
-        str(printable(str(name))): printable(with_probe(host_diagnosis(result), asked.get(name)))
-        for name, result in results.items()
-    }
+    hosts = {str(printable(str(name))): found for name, found in judged(results, probes or {}, _host).items()}
     order = sorted(hosts, key=lambda name: (STATUSES.index(hosts[name]["status"]), name))
     width = max((len(name) for name in hosts), default=0)
     counts = {status: sum(1 for one in hosts.values() if one["status"] == status) for status in STATUSES}

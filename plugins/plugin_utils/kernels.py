@@ -11,6 +11,7 @@ kernel do outranks every name, number and changelog.
 from __future__ import annotations
 
 import datetime
+import marshal
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -55,6 +56,15 @@ _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAY_FIRST = re.compile(r"\b(\d{1,2}) ([A-Z][a-z]{2}) (\d{4})\b")
 _MONTH_FIRST = re.compile(r"\b([A-Z][a-z]{2})\s+(\d{1,2})\s+(?:\d{2}:\d{2}:\d{2}\s+(?:[AP]M\s+)?[A-Z]+\s+)?(\d{4})\b")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SIGNED = re.compile(r"^linux\S*-signed|^linux-signed")
+_HEAD = re.compile(r"^linux\S* \(([^)\s]+)\)")
+_UBUNTU_BUILD = re.compile(r"^Ubuntu (\d\S*?)-[a-z]")
+_DEBIAN_BUILD = re.compile(r"\bDebian (\d\S*)")
+_UBUNTU_BASE = re.compile(r"^Ubuntu \S+ (\d+\.\d+\.\d+)")
+_DEBIAN_BASE = re.compile(r"Debian (\d+\.\d+\.\d+)")
+_PLAIN = re.compile(r"^\d+\.\d+\.[1-9]\d*")
+# (whose kernel, its number, row). Compiled before ansible forks, so that the worker of each host need not do it again.
+_ROWS = tuple((re.compile(row.release, re.ASCII), re.compile(row.build, re.ASCII), row) for row in table.VENDOR_ROWS)
 SEEN = "seen on the running kernel by kernel_selftest"
 COULD_NOT = "kernel_selftest could not tell"
 # Reproducible builds print 1970 or 1980; no kernel that matters here is older than this.
@@ -71,7 +81,21 @@ def kernel_status(kernel: Mapping[str, Any]) -> KernelStatus:
     release = kernel.get("release")
     if not isinstance(release, str):
         raise ValueError("kernel facts have no 'release': give the output of uname -r as text")
-    return _with_selftest(_by_tables(kernel, release), kernel)
+    return _with_selftest(KernelStatus(**_by_tables_once(kernel, release)), kernel)
+
+
+def _by_tables_once(kernel: Mapping[str, Any], release: str) -> KernelStatus:
+    """A diagnosis asks for each remedy and device again."""
+    try:
+        return _remembered(marshal.dumps({**kernel}, 2))
+    except ValueError:  # values of a kind that only lives in a run of Ansible
+        return _by_tables(kernel, release)
+
+
+@lru_cache(maxsize=64)
+def _remembered(content: bytes) -> KernelStatus:
+    kernel = marshal.loads(content)
+    return _by_tables(kernel, kernel["release"])
 
 
 def _by_tables(kernel: Mapping[str, Any], release: str) -> KernelStatus:
@@ -172,12 +196,12 @@ def _zero_checksum(kernel: Mapping[str, Any], release: str, base: Version) -> _F
 
 def _row(kernel: Mapping[str, Any], release: str, base: Version) -> tuple[table.VendorRow, Version]:
     """The first row of this vendor that can read its number; the last row of the table reads every release."""
-    for row in table.VENDOR_ROWS:
-        if not re.search(row.release, release, re.ASCII):
+    for whose, build, row in _ROWS:
+        if not whose.search(release):
             continue
         if not row.build:
             return row, base
-        match = re.search(row.build, str(kernel.get(row.field) or "")[:_LONGEST], re.ASCII)
+        match = build.search(str(kernel.get(row.field) or "")[:_LONGEST])
         if match is not None:
             return row, version(match.group(1))
     raise AssertionError("the last row of kernel_table reads every release")
@@ -223,7 +247,7 @@ def _missing_from_changelog(row: table.VendorRow, kernel: Mapping[str, Any]) -> 
     """A missing line is proof where the changelog ends before the fix, or begins before it and names every patch."""
     entry = kernel.get("changelog") or {}
     newest, oldest = (build_date(str(entry.get(key) or "")) for key in ("newest", "oldest"))
-    signature = re.search(r"^linux\S*-signed|^linux-signed", str(entry.get("head") or ""))
+    signature = _SIGNED.search(str(entry.get("head") or ""))
     if not entry.get("asked") or newest is None or signature or not _of_this_build(kernel):
         return None
     source = str(entry.get("source") or "changelog of the kernel package")
@@ -237,9 +261,9 @@ def _missing_from_changelog(row: table.VendorRow, kernel: Mapping[str, Any]) -> 
 def _of_this_build(kernel: Mapping[str, Any]) -> bool:
     """Not so when a Debian package was upgraded under the running kernel: builds of one ABI share a folder."""
     head = str((kernel.get("changelog") or {}).get("head") or "")
-    read = re.search(r"^linux\S* \(([^)\s]+)\)", head)
-    signature = re.search(r"^Ubuntu (\d\S*?)-[a-z]", str(kernel.get("version_signature") or ""))
-    running = signature or re.search(r"\bDebian (\d\S*)", str(kernel.get("version") or ""))
+    read = _HEAD.search(head)
+    signature = _UBUNTU_BUILD.search(str(kernel.get("version_signature") or ""))
+    running = signature or _DEBIAN_BUILD.search(str(kernel.get("version") or ""))
     if read is None or running is None:
         return True
     # linux-signed of Debian writes + for the - of linux
@@ -264,17 +288,17 @@ def _known_upstream(kernel: Mapping[str, Any]) -> str:
     given = str(kernel.get("upstream") or "")
     if given:
         return given
-    signature = re.search(r"^Ubuntu \S+ (\d+\.\d+\.\d+)", str(kernel.get("version_signature") or ""))
-    debian = re.search(r"Debian (\d+\.\d+\.\d+)", str(kernel.get("version") or ""))
+    signature = _UBUNTU_BASE.search(str(kernel.get("version_signature") or ""))
+    debian = _DEBIAN_BASE.search(str(kernel.get("version") or ""))
     stated = signature or debian
     if stated is not None:
         return stated.group(1)
     release = str(kernel.get("release") or "")
-    plain = re.match(r"^\d+\.\d+\.[1-9]\d*", release)
+    plain = _PLAIN.match(release)
     return plain.group(0) if plain is not None and not _frozen(release) else ""
 
 
 @lru_cache(maxsize=256)
 def _frozen(release: str) -> bool:
     """A vendor keeps this number whatever it patches."""
-    return any(re.search(row.release, release) and not row.upstream for row in table.VENDOR_ROWS)
+    return any(not row.upstream and whose.search(release) for whose, _build, row in _ROWS)

@@ -99,8 +99,11 @@ tools() {
 	case $v in *nf_tables*) nft=iptables ;; ?*) legacy=iptables ;; esac
 	has iptables-nft && nft=iptables-nft
 	has iptables-legacy-save && legacy=iptables-legacy
-	[ $nft ] && p "nft $nft $($nft -V 2>&1)"
-	[ $legacy ] && p "legacy $legacy $($legacy -V 2>&1)"
+	# both names of one program have one version
+	case $v in *nf_tables*) d=$v ;; *) d='' ;; esac
+	[ $nft ] && p "nft $nft ${d:-$($nft -V 2>&1)}"
+	case $v in *nf_tables* | '') d='' ;; *) d=$v ;; esac
+	[ $legacy ] && p "legacy $legacy ${d:-$($legacy -V 2>&1)}"
 	has nft && p nftables
 	d=/lib/modules/$rel/modules.builtin
 	loaded=1
@@ -158,6 +161,7 @@ read_nft() {
 		chain nat "$c"
 		case $c,$out in KUBE-SVC*KUBE-MARK-MASQ*) marker=1 ;; esac
 		address
+		case $c,$rc in KUBE-SVC-[!N]*,0) break ;; esac # one DNS Service is enough
 	done
 	[ "$marker" ] && return
 	rc=0 out=$("$nft" -w 5 -t nat -S KUBE-SERVICES 2>&1 | head -n 42)
@@ -209,12 +213,11 @@ kube_proxy() {
 	set +f
 	exec 2>/dev/null
 	if grep -qE ' (0100007F|0{8}|0{32}):2809 .{8,32}:0000 0A' /proc/net/tcp /proc/net/tcp6; then
-		out=$(for l in proxyMode configz metrics; do
-			d=http://127.0.0.1:10249/$l
-			p "url $l"
-			if has curl; then curl -qs -m 1 --noproxy '*' $d; else http_proxy='' wget -qT 1 -O - $d; fi
-			p
-		done | grep -E '^(kubernetes_build_info|url |[a-z]+$|[{])') rc=0
+		d=http://127.0.0.1:10249
+		set -- $d/proxyMode $d/configz $d/metrics
+		out=$(if has curl; then curl -qs -m 1 --noproxy '*' -w '\n' "$@"; else
+			for d in "$@"; do http_proxy='' wget -qT 1 -O - "$d" && p; done
+		fi | grep -E '^(kubernetes_build_info|[a-z]+$|[{])') rc=0
 		section metrics
 		case $out in *git_version*) return ;; esac
 	fi

@@ -48,6 +48,7 @@ ORDER = (
     # the rules last: they are read side by side with all of the above
     (("chain", "legacy", "legacy6", "lookup"), ("netfilter", "services", "routes")),
 )
+VERSION = re.compile(r"(\d+)\.(\d+)")
 RULES = ("netfilter", "services", "routes")
 
 
@@ -119,5 +120,5 @@ def _drop_unfinished(parts: dict[str, Any], transcript: Transcript) -> None:
 
 
 def _before_4_6(release: str) -> bool:
-    match = re.match(r"(\d+)\.(\d+)", release)
+    match = VERSION.match(release)
     return match is not None and (int(match[1]), int(match[2])) < (4, 6)

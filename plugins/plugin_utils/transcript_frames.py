@@ -12,6 +12,7 @@ import re
 from typing import NamedTuple
 
 HEADER = re.compile(r"vxlan-offload-probe (\d+) ([0-9a-zA-Z-]{8,})$")
+NUMBER = re.compile(r"\d+")
 NEEDS_ROOT = re.compile(r"permission denied|not permitted|must be root", re.IGNORECASE)
 # sections by the program that fills them, and its package
 PROGRAMS = {
@@ -88,7 +89,7 @@ def frames(text: str) -> Transcript:
         elif verb == "cut":
             if current:
                 current.cut = True
-        elif verb == "end" and current and re.fullmatch(r"\d+", words[-1]):
+        elif verb == "end" and current and NUMBER.fullmatch(words[-1]):
             sections.append(current.close(int(words[-1])))
             current = None
     return Transcript((*sections, *_unfinished(current)), False)

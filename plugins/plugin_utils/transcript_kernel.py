@@ -16,6 +16,9 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_f
     Transcript,
 )
 
+QUOTES = re.compile(r"^(['\"])(.*)\1$")
+OF_SIGNATURE = re.compile(r" (\d+\.\d+\.\d+)$")
+OF_DEBIAN = re.compile(r"\bDebian (\d+\.\d+\.\d+)")
 SOURCE = "uname -r -v -m, /proc/version_signature, /etc/os-release"
 
 
@@ -55,7 +58,7 @@ def os_release(lines: list[tuple[str, str]]) -> OsRelease:
     for key, text in lines:
         name, equals, value = text.partition("=")
         if key == "os" and equals:
-            values[name] = re.sub(r"^(['\"])(.*)\1$", r"\2", value.strip())
+            values[name] = QUOTES.sub(r"\2", value.strip())
     redhat = next((text for key, text in lines if key == "redhat"), "")
     return {
         "id": values.get("ID", ""),
@@ -67,7 +70,7 @@ def os_release(lines: list[tuple[str, str]]) -> OsRelease:
 
 def upstream(signature: str, version: str) -> str:
     """The stable release that a distribution kernel says it is built from; "" when it does not say."""
-    match = re.search(r" (\d+\.\d+\.\d+)$", signature) or re.search(r"\bDebian (\d+\.\d+\.\d+)", version)
+    match = OF_SIGNATURE.search(signature) or OF_DEBIAN.search(version)
     return match[1] if match else ""
 
 

@@ -27,6 +27,15 @@ FlowChecksum = Optional[Literal["udpcsum", "noudpcsum"]]
 LINK = re.compile(r"\d+: (?P<name>[^ @]+)(?:@\S+)?: <(?P<flags>[^>]*)> mtu (?P<mtu>\d+)")
 FEATURE = re.compile(r"\s*([\w-]+): (on|off)(?: \[(fixed|requested on|requested off|not requested)\])?\s*$")
 # what ethtool calls the features that have an old name of their own (its off_flag_def); the others are sums of several
+VXLAN = re.compile(r"\bvxlan (?=id|external)")
+MASTER = re.compile(r" master \S+")
+ENCAP = re.compile(r" encap ip6? +id ")
+CALICO = re.compile(r"vxlan(-v6)?\.calico$")
+FLANNEL = re.compile(r"flannel(-v6)?\.\d+$")
+INET = re.compile(r"^ *inet (\S+?)(/\d+)?(?: peer \S+?(/\d+))? ", re.MULTILINE)
+INET6 = re.compile(r"^ *inet6 (\S+?)(/\d+)?(?: peer \S+?(/\d+))? ", re.MULTILINE)
+AFTER = {word: re.compile(rf"\b{word} (\S+)") for word in ("dev", "src")}
+DRIVER = re.compile(r"^driver: (\S+)", re.MULTILINE)
 OLD_NAMES = {
     "rx-checksumming": "rx-checksum",
     "udp-fragmentation-offload": "tx-udp-fragmentation",
@@ -51,7 +60,7 @@ def vxlan(transcript: Transcript, canal: bool, old_kernel: bool) -> Vxlan:
     devices = []
     for line in section.lines:
         match = LINK.match(line)
-        if match and re.search(r"\bvxlan (id|external)\b", line):
+        if match and VXLAN.search(line):
             devices.append(_device(transcript, match, line, canal, old_kernel))
         elif line.strip() and not match:
             return {"unknown": f"ip -d link printed a line that is no device: {line[:80]}"}
@@ -62,7 +71,7 @@ def vxlan(transcript: Transcript, canal: bool, old_kernel: bool) -> Vxlan:
 
 
 def _device(transcript: Transcript, match: re.Match[str], line: str, canal: bool, old_kernel: bool) -> VxlanDevice:
-    words = re.split(r"\bvxlan (?=id|external)", line, maxsplit=1)[1].split()
+    words = VXLAN.split(line, maxsplit=1)[1].split()
     value = {key: words[words.index(key) + 1] for key in ("id", "local", "remote", "group", "dev", "dstport") if key in words[:-1]}
     name = match["name"]
     device: VxlanDevice = {
@@ -85,7 +94,7 @@ def _device(transcript: Transcript, match: re.Match[str], line: str, canal: bool
     device["features"], unknown = _features(transcript, name)
     if unknown:
         device["features_unknown"] = unknown
-    bridged = bool(re.search(r" master \S+", line[: line.index("vxlan ")]))
+    bridged = bool(MASTER.search(line[: line.index("vxlan ")]))
     device["routed"], device["flow_checksum"] = _over(transcript.find("over", name), device, bridged)
     return device
 
@@ -97,7 +106,7 @@ def _over(section: Section | None, device: VxlanDevice, bridged: bool) -> tuple[
     first, wanted = (*section.lines, "", "")[:2]
     if device["checksum"] != "external":
         return bool(first), None
-    if not re.search(r" encap ip6? +id ", first):  # eBPF or Open vSwitch choose the tunnel for each packet
+    if not ENCAP.search(first):  # eBPF or Open vSwitch choose the tunnel for each packet
         return None, None
     if " encap ip6 " in first:  # judged by other rules than those of IPv4, which were read
         return True, None
@@ -127,9 +136,9 @@ def _checksum(words: list[str], old_kernel: bool) -> Checksum:
 
 
 def owner(name: str, canal: bool) -> str:
-    if re.match(r"vxlan(-v6)?\.calico$", name):
+    if CALICO.match(name):
         return "calico"
-    if re.match(r"flannel(-v6)?\.\d+$", name):
+    if FLANNEL.match(name):
         return "canal" if canal else "flannel"
     return "cilium" if name == "cilium_vxlan" else "other"
 
@@ -137,7 +146,7 @@ def owner(name: str, canal: bool) -> str:
 def _addresses(section: Section | None) -> list[str]:
     if section is None or not section.ok:
         return []
-    found = re.findall(r"^ *inet (\S+?)(/\d+)?(?: peer \S+?(/\d+))? ", "\n".join(section.lines), re.MULTILINE)
+    found = INET.findall("\n".join(section.lines))
     return sorted(address + (length or peer) for address, length, peer in found)
 
 
@@ -145,7 +154,7 @@ def _addresses_ipv6(section: Section | None) -> list[str]:
     """Without link-local ones: no tunnel and no Service traffic has them."""
     if section is None or not section.ok:
         return []
-    found = re.findall(r"^ *inet6 (\S+?)(/\d+)?(?: peer \S+?(/\d+))? ", "\n".join(section.lines), re.MULTILINE)
+    found = INET6.findall("\n".join(section.lines))
     return sorted(address + (length or peer) for address, length, peer in found if not address.startswith("fe80:"))
 
 
@@ -191,7 +200,7 @@ def _link(transcript: Transcript, name: str) -> LinkDevice:
     mtu = LINK.match(section.lines[0]) if section and section.ok and section.lines else None
     driver = transcript.find("driver", name)
     text = "\n".join(driver.lines) if driver and driver.ok else ""
-    match = re.search(r"^driver: (\S+)", text, re.MULTILINE)
+    match = DRIVER.search(text)
     device: LinkDevice = {
         "name": name,
         "driver": match[1] if match else None,
@@ -233,5 +242,5 @@ def _lookup(section: Section) -> Lookup:
 
 
 def _after(word: str, text: str) -> str | None:
-    match = re.search(rf"\b{word} (\S+)", text)
+    match = AFTER[word].search(text)
     return match[1] if match else None

@@ -33,6 +33,10 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_t
 )
 
 _DIGIT = {"ipv4": "", "ipv6": "6"}
+VERSION = re.compile(r"\bv(\d[\d.]*)")
+RULE = re.compile(r"-A \S+ ")
+FRAME = re.compile(r"(table|chain|type|comment) ")
+DESTINATION = re.compile(r"(?:(?:! )?-s \S+ )?-d ([0-9a-f][0-9a-f.:]*)(?:/32|/128)? ")
 SOURCE = "iptables-nft -S, iptables-legacy-save, nft list chain"
 ROOT = "needs root: run with become"
 
@@ -71,7 +75,7 @@ def _printer(lines: tuple[str, ...], backend: str) -> Printer | None:
     for line in lines:
         words = line.split(" ", 2)
         if words[0] == backend and len(words) == 3:
-            version = re.search(r"\bv(\d[\d.]*)", words[2])
+            version = VERSION.search(words[2])
             return {"command": words[1], "version": version[1] if version else ""}
     return None
 
@@ -104,7 +108,7 @@ def _unreadable(transcript: Transcript, section: Section | None) -> str:
     said = next((line.lstrip("# ") for line in section.lines if "incompatible" in line), "")
     if said:  # printed among the rules that iptables does understand
         return f"{said.rstrip('.')}: it has rules that nft wrote and iptables cannot print, look at them with nft list ruleset"
-    odd = next((line for line in section.lines[1:] if line and not re.match(r"-A \S+ ", line)), "")
+    odd = next((line for line in section.lines[1:] if line and not RULE.match(line)), "")
     if section.ok and odd:  # "-A POSTROUTING" alone: a set of nft(8) in iptables 1.8.9
         return f"iptables printed {odd!r}, which is no rule: look at it with nft list ruleset"
     return section.reason()
@@ -183,7 +187,7 @@ def _nft_name(section: Section) -> str:
 
 def _nft_rules(section: Section) -> list[str]:
     lines = (line.strip() for line in section.lines)
-    return [line for line in lines if line not in ("", "}") and not re.match(r"(table|chain|type|comment) ", line)]
+    return [line for line in lines if line not in ("", "}") and not FRAME.match(line)]
 
 
 def services(part: Netfilter) -> Services:
@@ -213,7 +217,7 @@ def _addresses(nat: list[Table]) -> dict[str, str]:
     for table in nat:
         for chain, rules in table["chains"].items():
             for rule in rules:
-                match = re.match(r"(?:(?:! )?-s \S+ )?-d ([0-9a-f][0-9a-f.:]*)(?:/32|/128)? ", rule)
+                match = DESTINATION.match(rule)
                 name = target(rule) if chain == "KUBE-SERVICES" else chain
                 if match and name:
                     found.setdefault(name, match[1])

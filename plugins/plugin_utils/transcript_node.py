@@ -69,11 +69,10 @@ def _facts(source: str, running: bool | None) -> KubeProxy:
 
 
 def _from_metrics(section: Section) -> KubeProxy | None:
-    text = "\n".join(section.lines)
-    parts = dict(re.findall(r"^url (\w+)\n((?:(?!url ).*\n?)*)", text, re.MULTILINE))
-    mode = parts.get("proxyMode", "").strip()
-    version = re.search(r'git_version="v?([^"]+)"', parts.get("metrics", ""))
-    config = _configz(parts.get("configz", ""))
+    # Three answers of one request, told apart by what they are: a word, JSON, a metric.
+    mode = next((line for line in section.lines if WORD.fullmatch(line)), "")
+    config = _configz(next((line for line in section.lines if line.startswith("{")), ""))
+    version = next(filter(None, map(GIT_VERSION.match, section.lines)), None)
     mode = mode if mode in PROXY_MODES else str(config.get("mode", ""))
     if mode not in PROXY_MODES and not version:
         return None
@@ -100,6 +99,13 @@ def _configz(text: str) -> dict[str, Any]:
     return inner if isinstance(inner, dict) else {}
 
 
+WORD = re.compile(r"[a-z]+")
+GIT_VERSION = re.compile(r'kubernetes_build_info\b.*\bgit_version="v?([^"]+)"')
+SETTING = re.compile(r"""\s*"?(mode|clusterCIDR|masqueradeBit|masqueradeAll)"?:\s*["']?([^"',\s]*)""")
+NAMES = re.compile(r'"(?:type|name)"\s*:\s*"([^"]*)"')
+NETWORK = re.compile(r"^FLANNEL_NETWORK=(\S+)", re.MULTILINE)
+NETWORK_V6 = re.compile(r"^FLANNEL_IPV6_NETWORK=(\S+)", re.MULTILINE)
+CALICO = re.compile(r"\bv?(\d+\.\d+\.\d\S*)")
 OPTIONS = {
     "--proxy-mode": "mode",
     "--cluster-cidr": "clusterCIDR",
@@ -115,7 +121,7 @@ def _from_process(name: str, lines: list[str]) -> KubeProxy:
         facts["running"] = None  # one binary for many parts: nothing shows whether its kube-proxy runs
     values: dict[str, str] = {}
     for line, following in zip(lines, [*lines[1:], ""]):
-        match = re.match(r"""\s*"?(mode|clusterCIDR|masqueradeBit|masqueradeAll)"?:\s*["']?([^"',\s]*)""", line)
+        match = SETTING.match(line)
         if match:
             values[match[1]] = match[2]
         elif line in OPTIONS:
@@ -136,14 +142,14 @@ def cni(transcript: Transcript) -> Cni:
     text = "\n".join(section.lines)
     if "ermission denied" in text:
         return {"unknown": "needs root: run with become"}
-    values = re.findall(r'"(?:type|name)"\s*:\s*"([^"]*)"', text)
+    values = NAMES.findall(text)
     names = {CNI_NAMES[value] for value in values if value in CNI_NAMES}
     flannel = _text(transcript, "flannel")
-    network = re.search(r"^FLANNEL_NETWORK=(\S+)", flannel, re.MULTILINE)
-    network_v6 = re.search(r"^FLANNEL_IPV6_NETWORK=(\S+)", flannel, re.MULTILINE)
+    network = NETWORK.search(flannel)
+    network_v6 = NETWORK_V6.search(flannel)
     if network and "calico" in names:
         names.add("canal")
-    version = re.search(r"\bv?(\d+\.\d+\.\d\S*)", _text(transcript, "calico"))
+    version = CALICO.search(_text(transcript, "calico"))
     return {
         "source": "/etc/cni/net.d, /opt/cni/bin, /run/flannel/subnet.env",
         "names": sorted(names),

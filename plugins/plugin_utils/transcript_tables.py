@@ -37,6 +37,7 @@ EXTENSIONS = re.compile(
     r"|MARK|MASQUERADE|NETMAP|NFLOG|NFQUEUE|NOTRACK|RATEEST|REDIRECT|REJECT|SECMARK|SET|SNAT|SNPT|SYNPROXY|TCPMSS|TCPOPTSTRIP|TEE|TOS"
     r"|TPROXY|TRACE|TTL|ULOG"
 )
+RULE = re.compile(r"-A (\S+) (.*)")
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 JUMP = re.compile(r"(?:^| )-[jg] (\S+)")
 
@@ -48,7 +49,7 @@ def unread_table(backend: str, table: str, state: TableState, reason: str = "") 
 def listed(name: str, section: Section) -> tuple[list[str] | None, bool]:
     """(rules, whole) of one `iptables -S CHAIN`; None: no such chain, or not readable."""
     lines = [line for line in section.lines if line and not line.startswith("#")]
-    if not section.ok or not lines or not re.match(rf"-[NP] {re.escape(name)}( |$)", lines[0]):
+    if not section.ok or not lines or lines[0].split(" ")[:2] not in (["-N", name], ["-P", name]):
         return None, False
     rules = lines[1:-1] if section.cut else lines[1:]
     if not all(rule.startswith(f"-A {name} ") for rule in rules):
@@ -70,7 +71,7 @@ def saved(section: Section, table: str) -> Chains | None:
         elif line.startswith(":"):
             chains[line[1:].split(" ")[0]] = []
         else:
-            match = re.match(r"-A (\S+) (.*)", line)
+            match = RULE.match(line)
             if not match or match[1] not in chains:
                 return None
             chains[match[1]].append(match[2])
@@ -88,7 +89,9 @@ def select(backend: str, table: str, chains: Chains, partial: set[str]) -> Table
     names = _reachable(table, chains)
     if table == "nat":
         # KUBE-POSTROUTING also when somebody has taken the jump to it away
-        wanted = ["PREROUTING", "KUBE-POSTROUTING", "KUBE-MARK-MASQ", KUBERNETES_CHAIN, *DNS_CHAINS]
+        # One DNS Service is enough: all have one address, and kube-proxy writes all alike.
+        dns = [name for name in DNS_CHAINS if name in chains][:1]
+        wanted = ["PREROUTING", "KUBE-POSTROUTING", "KUBE-MARK-MASQ", KUBERNETES_CHAIN, *dns]
         names += [name for name in wanted if name in chains and name not in names]
         known = [rule for name in wanted[3:] for rule in chains.get(name, [])]
         if "KUBE-SERVICES" in chains and not any(target(rule) == "KUBE-MARK-MASQ" for rule in known):

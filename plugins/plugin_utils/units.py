@@ -22,6 +22,7 @@ OFTEN = "StartLimitInterval=0"
 # Else systemd writes three lines into the journal at each run (releases before 236 do not know it and say so). What the commands
 # themselves have to say is worth a line.
 QUIET = ("LogLevelMax=notice", "SyslogLevel=warning")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:,=!@+-]+")
 _METHOD = re.compile(r"[a-z_]{1,40}\Z")
 
 
@@ -48,7 +49,7 @@ def escape(text: str) -> str:
 def quoted(word: str) -> str:
     """One argument of an ExecStart= line: specifiers, variables and quotation marks mean themselves."""
     text = validate.word(word).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return text if re.fullmatch(r"[A-Za-z0-9_./:,=!@+-]+", word) else f'"{text}"'
+    return text if _PLAIN.fullmatch(word) else f'"{text}"'
 
 
 def command(words: Sequence[str]) -> str:

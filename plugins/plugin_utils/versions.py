@@ -8,12 +8,14 @@ It is imported on the first call: ansible-core always brings it, but ansible-tes
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
 
+@lru_cache(maxsize=1024)
 def version(text: str) -> Version:
     """Parse a version; its ValueError says which text is none."""
     from packaging.version import Version

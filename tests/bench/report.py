@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a report of 10,000 saved nodes costs: `make bench-report`.
 
-Facts are read from files, judged by as many processes as there are CPUs, and written as fleet.json and as page. Memory is that of
+Facts are read from files, judged by fleet() as fleet_report does it, and written as fleet.json and as page. Memory is that of
 this process and its largest child, measured at three sizes: it is to grow no faster than the number of hosts.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import shutil
 import statistics
@@ -19,41 +18,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import fleet_of
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import as_text
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_html import page
 
-CHUNK = 100
+
+def saved(folder: Path) -> dict[str, Any]:
+    """The saved facts of each host, as node_info with as_json returns them."""
+    return {path.stem: {"node_json": path.read_text(encoding="utf-8")} for path in sorted(folder.glob("*.json"))}
 
 
-def judge(paths: list[str]) -> dict[str, Any]:
-    """{host: {"diagnosis": verdict}} of some files of saved facts."""
-    return {Path(path).stem: {"diagnosis": diagnose(json.loads(Path(path).read_text(encoding="utf-8")))} for path in paths}
-
-
-def judged(folder: Path, workers: int) -> Iterator[tuple[str, Any]]:
-    paths = sorted(str(path) for path in folder.glob("*.json"))
-    chunks = [paths[at : at + CHUNK] for at in range(0, len(paths), CHUNK)]
-    with ProcessPoolExecutor(workers) as pool:
-        for found in pool.map(judge, chunks):
-            yield from found.items()
-
-
-def measure(folder: Path, out: Path, workers: int) -> dict[str, float]:
+def measure(folder: Path, out: Path) -> dict[str, float]:
     """Seconds of each part, megabytes of memory and of the files."""
     start, before = time.monotonic(), sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-    results = dict(judged(folder, workers))
+    report = fleet(saved(folder))
     diagnosed = time.monotonic()
-    report = fleet(results)
-    with (out / "fleet.json").open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(report, indent=1, sort_keys=True) + "\n")
+    (out / "fleet.json").write_text(as_text(report), encoding="utf-8")
     written = time.monotonic()
     (out / "report.html").write_text(page(report), encoding="utf-8")
     done = time.monotonic()
@@ -87,13 +72,13 @@ def save(folder: Path, count: int) -> None:
         (folder / f"{name}.json").write_text(json.dumps(facts), encoding="utf-8")
 
 
-def one_size(count: int, workers: int) -> None:
+def one_size(count: int) -> None:
     """One row; a process of its own, because memory that was used once is never given back."""
     with tempfile.TemporaryDirectory() as name:
         folder, out = Path(name, "facts"), Path(name)
         folder.mkdir()
         save(folder, count)
-        found = measure(folder, out, workers)
+        found = measure(folder, out)
         found["open_ms"] = opened(out / "report.html", 5)
     print("| %d | %.1f s | %.1f s | %.1f s | **%.1f s** | %.1f s | %.0f MB | %.1f MB | %.1f MB | %.0f ms |" % (
         count, found["diagnose_s"], found["fleet_json_s"], found["page_s"], found["all_s"], found["cpu_s"], found["memory_mb"],
@@ -103,16 +88,15 @@ def one_size(count: int, workers: int) -> None:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--sizes", default="2500,5000,10000")
-    options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options.add_argument("--one", type=int, help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.one:
-        one_size(chosen.one, chosen.workers)
+        one_size(chosen.one)
         return
     print("| hosts | diagnose | fleet.json | page | all | CPU | memory | fleet.json | page | opens |")
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for size in chosen.sizes.split(","):
-        subprocess.run([sys.executable, __file__, "--one", size, "--workers", str(chosen.workers)], check=True)
+        subprocess.run([sys.executable, __file__, "--one", size], check=True)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ class Walk:
         """What a detached KUBE-POSTROUTING holds, the marker, and the Services that every cluster has."""
         for name in ["PREROUTING", "KUBE-POSTROUTING", MARKER] + WELL_KNOWN:
             self.read(name)
+            if name in DNS and name in self.chains:
+                break  # one DNS Service is enough: all have one address, and kube-proxy writes all alike
         if not any(jump(rule) == MARKER for name in WELL_KNOWN for rule in self.chains.get(name, [])):
             # kube-proxy up to 1.21 marks in KUBE-SERVICES
             self.read("KUBE-SERVICES", MAX_SERVICE_RULES)

@@ -94,7 +94,7 @@ def test_after(event: str, nodes: Any) -> None:
         if seen[node].outage() > promises.promised(method, event)
     }
     assert not late, "in force again later than promised after %s: %s" % (event, late)
-    assert all(one.answered > 10 for one in seen.values()), seen
+    assert all(one.answered > 10 and one.strays() <= 3 for one in seen.values()), seen
     assert nodes.packets() == dict.fromkeys(nodes.remedies, CURED)
 
 

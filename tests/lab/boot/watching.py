@@ -19,6 +19,7 @@ from lab.namespaces import network_of
 
 INTERVAL = 0.1
 PATIENCE = 1.0  # an answer takes a millisecond; a machine under load gets the rest
+ALONE = 1.0  # a loss so long after the one before it is none of the outage
 CALM = 2.5  # so long without a loss: in force
 
 
@@ -32,7 +33,19 @@ class Seen:
 
     def outage(self) -> float:
         """Until which moment queries were lost; 0 when none was."""
-        return max(self.lost) + INTERVAL if self.lost else 0.0
+        times = self._outage()
+        return times[-1] + INTERVAL if times else 0.0
+
+    def strays(self) -> int:
+        """Losses afterwards, each alone: for 30 s connection tracking remembers the rewritten port of an outer flow that began in the
+        outage, and a new query may come upon the same outer source port."""
+        return len(self.lost) - len(self._outage())
+
+    def _outage(self) -> list[float]:
+        times = sorted(self.lost)
+        while len(times) > 1 and times[-1] - times[-2] > ALONE:
+            times.pop()
+        return times
 
 
 def watch(lab: Any, since: Mapping[str, float], count: int, longest: float, stop: threading.Event) -> dict[str, Seen]:
