@@ -28,8 +28,9 @@ MATRIX ?= $(VENV)/matrix
 test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
+# Each folder below tests/lab is a tier of its own.
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
-	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel --ignore tests/lab/fleet --ignore tests/lab/faults
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/test_*.py
 
 test-fleet: venv packages $(VENV)/.fleet ## Batches, kubespray, AWX, ansible-runner, ansible-pull on lab nodes (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/fleet
@@ -39,6 +40,14 @@ test-faults: venv packages $(VENV)/.faults ## Kill, fill, lock and lose: every f
 
 faults-table: venv packages $(VENV)/.faults ## The same, and write the table of docs/faults.md from it
 	@$(RUN) FAULTS_WRITE=1 $(BIN)/pytest -q -p no:cacheprovider tests/lab/faults
+
+test-boot: venv packages ## Reboots, new devices, syncs and flushes on lab nodes that boot a real systemd (minutes)
+	@lab/packages.sh tests/lab/boot/packages.txt
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/boot
+
+boot-table: venv packages ## The same, and write what was measured into docs/survival.md
+	@lab/packages.sh tests/lab/boot/packages.txt
+	@$(RUN) BOOT_WRITE=1 $(BIN)/pytest -q -p no:cacheprovider tests/lab/boot
 
 test-report: venv $(VENV)/.report ## The report's page in a real Chromium: click, filter, compare, print, axe-core, 10,000 hosts (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/report

@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any
 
-from . import mounts
+from . import mounts, ruleset
 from .state import State
 
 _SHELL = """#!/bin/sh
@@ -18,7 +18,7 @@ if [ "$(readlink /proc/{pid}/ns/net)" != "net:[{netns}]" ]; then
     echo "node {node} of lab {lab} is not running" >&2
     exit 1
 fi
-exec nsenter --target {pid} --net --mount --uts -- /bin/sh "$@"
+exec {enter} /bin/sh "$@"
 """
 
 
@@ -34,12 +34,18 @@ def write(lab: State) -> None:
     """One shell per node, and the inventory beside them (JSON is YAML)."""
     for name, node in lab.nodes.items():
         if node["role"] in ("node", "backend"):
-            path = shell_path(lab, name)
-            with open(path, "w", encoding="utf-8") as stream:
-                stream.write(_SHELL.format(node=name, lab=lab.name, pid=node["holder"]["pid"], netns=node["holder"]["netns"]))
-            os.chmod(path, 0o755)
+            write_shell(lab, name)
     with open(inventory_path(lab), "w", encoding="utf-8") as stream:
         stream.write(text(lab))
+
+
+def write_shell(lab: State, node: str) -> None:
+    """Again where a node has booted: it has another first process then."""
+    path, holder = shell_path(lab, node), lab.nodes[node]["holder"]
+    command = " ".join(ruleset.enter(holder["pid"]))
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(_SHELL.format(node=node, lab=lab.name, pid=holder["pid"], netns=holder["netns"], enter=command))
+    os.chmod(path, 0o755)
 
 
 def _variables(lab: State, name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 from .errors import LabError
@@ -69,8 +70,9 @@ class Additions:
 
 
 def enter(pid: int) -> list[str]:
-    """Command prefix that runs something as the node would."""
-    return ["nsenter", "--target", str(pid), "--net", "--mount", "--uts", "--"]
+    """Command prefix that runs something as the node would. One that has booted a systemd has a /proc of its own processes."""
+    own = os.stat("/proc/%d/ns/pid" % pid).st_ino != os.stat("/proc/self/ns/pid").st_ino
+    return ["nsenter", "--target", str(pid), "--net", "--mount", "--uts", *(["--pid", "--ipc"] if own else []), "--"]
 
 
 def restore(pid: int, backend: str, rules: RuleSet, program: str = "iptables") -> None:

@@ -286,14 +286,13 @@ def units_of(facts: Facts, method: str, actions: Sequence[Mapping[str, Any]]) ->
     """The systemd units that keep a method in place."""
     rules = [action["args"] for action in actions if action["module"] == "netfilter_rule"]
     if rules:
-        kept = [(_iptables(facts, args), args) for args in rules]
-        if method in ("masquerade_without_random", "kube_postrouting_detached"):
-            return units.kept_units(method, kept)
-        return [units.rules_unit(method, kept)]
+        return units.kept_units(method, [(_iptables(facts, args), args) for args in rules])
     by_device: dict[str, list[list[str]]] = {}
     for action in actions:
         if action["module"] in ("offload", "service_route"):
             by_device.setdefault(action["args"]["device"], []).append(_device_command(action))
+    if method == "service_route":  # Felix removes it, and the device stays
+        return [unit for device, commands in by_device.items() for unit in units.kept_device_units(method, device, commands)]
     return [units.device_unit(method, device, commands) for device, commands in by_device.items()]
 
 

@@ -17,6 +17,11 @@ ETHTOOL, IP = "/usr/sbin/ethtool", "/usr/sbin/ip"
 ENSURE_RULE = "/var/lib/vxlan-offload/ensure-rule.sh"
 FIREWALLS = "network-pre.target firewalld.service iptables.service netfilter-persistent.service"
 TIMER_SECONDS = 15
+# A device may come and go more than five times in ten seconds. In [Service], where releases before 230 look for it and later ones as well.
+OFTEN = "StartLimitInterval=0"
+# Else systemd writes three lines into the journal at each run (releases before 236 do not know it and say so). What the commands
+# themselves have to say is worth a line.
+QUIET = ("LogLevelMax=notice", "SyslogLevel=warning")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,=!@+-]+")
 _METHOD = re.compile(r"[a-z_]{1,40}\Z")
 
@@ -61,7 +66,7 @@ def device_unit(method: str, device: str, commands: Sequence[Sequence[str]]) -> 
     wanted = f"sys-subsystem-net-devices-{escape(validate.interface(device))}.device"
     lines = [
         "[Unit]", f"Description=vxlan_offload: {_checked(method)} on {device}", f"BindsTo={wanted}", f"After={wanted}", "",
-        "[Service]", "Type=oneshot", "RemainAfterExit=yes", *(f"ExecStart={command(words)}" for words in commands), "",
+        "[Service]", "Type=oneshot", "RemainAfterExit=yes", OFTEN, *(f"ExecStart={command(words)}" for words in commands), "",
         "[Install]", f"WantedBy={wanted}",
     ]  # fmt: skip
     return _unit(f"{PREFIX}{method}-{device}.service", lines, wanted)
@@ -73,33 +78,40 @@ def _checked(method: str) -> str:
     return method
 
 
-def rules_unit(method: str, rules: Sequence[tuple[str, Mapping[str, Any]]]) -> Unit:
-    """A unit that puts rules back at boot, after the firewalls that would flush them."""
-    lines = [
-        "[Unit]", f"Description=vxlan_offload: {_checked(method)}", f"After={FIREWALLS}", "",
-        "[Service]", "Type=oneshot", "RemainAfterExit=yes",
+def kept_device_units(method: str, device: str, commands: Sequence[Sequence[str]]) -> list[Unit]:
+    """The same with a timer, for what another agent takes away from a device that stays. The commands must leave no gap."""
+    wanted = f"sys-subsystem-net-devices-{escape(validate.interface(device))}.device"
+    bound = [f"BindsTo={wanted}", f"After={wanted}", ""]
+    service = [
+        "[Unit]", f"Description=vxlan_offload: {_checked(method)} on {device}", *bound,
+        "[Service]", "Type=oneshot", OFTEN, *QUIET, *(f"ExecStart={command(words)}" for words in commands), "",
+        "[Install]", f"WantedBy={wanted}",
     ]  # fmt: skip
-    for iptables, args in rules:
-        start = [iptables, "-w", "30", "-t", args["table"]]
-        rule = list(args["rule"])
-        lines.append(f"ExecStartPre=-{command([*start, '-D', args['chain'], *rule])}")
-        lines.append(f"ExecStart={command([*start, '-I', args['chain'], '1', *rule])}")
-    return _unit(f"{PREFIX}{method}.service", [*lines, "", "[Install]", "WantedBy=multi-user.target"], "multi-user.target")
+    timer = [
+        "[Unit]", f"Description=vxlan_offload: {method} on {device}, again and again", *bound,
+        "[Timer]", f"OnActiveSec={TIMER_SECONDS}", f"OnUnitActiveSec={TIMER_SECONDS}", "AccuracySec=1", "",
+        "[Install]", f"WantedBy={wanted}",
+    ]  # fmt: skip
+    name = f"{PREFIX}{method}-{device}"
+    return [_unit(name + ".service", service, wanted), _unit(name + ".timer", timer, wanted)]
 
 
 def kept_units(method: str, rules: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Unit]:
-    """A service and its timer for what a kube-proxy sync takes back."""
+    """A service that puts rules back at boot, after the firewalls that would flush them, and its timer: whatever took them away,
+    a kube-proxy sync, a flushed table, a firewall that was loaded again, they are back after TIMER_SECONDS."""
     lines = [
-        "[Unit]", f"Description=vxlan_offload: {_checked(method)}", f"After={FIREWALLS}", "",
+        "[Unit]", f"Description=vxlan_offload: {_checked(method)}", f"After={FIREWALLS}", f"RequiresMountsFor={ENSURE_RULE}", "",
         # Without RemainAfterExit: the timer starts it again and again.
-        "[Service]", "Type=oneshot",
+        "[Service]", "Type=oneshot", *QUIET,
     ]  # fmt: skip
     for iptables, args in rules:
-        words = ["/bin/sh", ENSURE_RULE, args["state"], iptables, args["table"], args["chain"], *args["rule"]]
+        state = "first" if args["state"] == "present" and args.get("position") == 1 else args["state"]
+        words = ["/bin/sh", ENSURE_RULE, state, iptables, args["table"], args["chain"], *args["rule"]]
         # At boot kube-proxy's chain is not there yet; the timer comes again.
-        lines.append(f"ExecStart=-{command(words)}")
+        early = any(word.startswith("KUBE-") for word in (args["chain"], *args["rule"]))
+        lines.append(f"ExecStart={'-' if early else ''}{command(words)}")
     timer = [
-        "[Unit]", f"Description=vxlan_offload: {method}, against the kube-proxy sync", "",
+        "[Unit]", f"Description=vxlan_offload: {method}, again and again", "",
         "[Timer]", f"OnBootSec={TIMER_SECONDS}", f"OnUnitActiveSec={TIMER_SECONDS}", "AccuracySec=1", "",
         "[Install]", "WantedBy=timers.target",
     ]  # fmt: skip

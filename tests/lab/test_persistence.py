@@ -1,8 +1,8 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The systemd units bring a workaround back. No systemd runs in a lab node: systemd-analyze checks the units, and their
-commands are run here as systemd would, after the rule or the device was taken away."""
+"""The commands of the systemd units bring a workaround back, on both backends. No systemd runs in these nodes: systemd-analyze
+checks the units, and their commands are run as systemd would. A real systemd, reboots and timers: tests/lab/boot."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ def verified(lab: Any, node: str, units: list[str]) -> str:
 @pytest.mark.parametrize("node", ["pre_fix_kube_proxy_nft", "pre_fix_kube_proxy_legacy"])
 @pytest.mark.parametrize("method, table", [("clear_mark", "mangle"), ("notrack", "raw")])
 def test_a_flushed_table_gets_the_rule_again_at_boot(lab: Any, node: str, method: str, table: str, tmp_path: Any) -> None:
-    (unit,) = apply(lab, node, method, tmp_path)
-    assert "vxlan-offload" not in verified(lab, node, [unit])
+    units = apply(lab, node, method, tmp_path)
+    unit, _timer = sorted(units)
+    assert "vxlan-offload" not in verified(lab, node, units)
     lab.run(node, "iptables-" + node.rpartition("_")[2], "-t", table, "-F", "OUTPUT")
     assert lab.verdict(node) == BROKEN
     start(lab, node, unit)
@@ -58,6 +59,21 @@ def test_a_flushed_table_gets_the_rule_again_at_boot(lab: Any, node: str, method
     start(lab, node, unit)
     rules = lab.run(node, "iptables-" + node.rpartition("_")[2], "-t", table, "-S", "OUTPUT")
     assert rules.count("--dport 4789") == 1
+
+
+@pytest.mark.parametrize("node", ["pre_fix_kube_proxy_nft_4", "pre_fix_kube_proxy_legacy_4"])
+def test_a_rule_that_must_be_first_is_put_first_again(lab: Any, node: str, tmp_path: Any) -> None:
+    service, _timer = sorted(apply(lab, node, "underlay_accept", tmp_path))
+    backend = "iptables-" + node.rstrip("_4").rpartition("_")[2]
+    before = lab.run(node, backend, "-t", "nat", "-S", "POSTROUTING")
+    # As Felix and kube-proxy do: their jump in front of everything.
+    lab.run(node, backend, "-t", "nat", "-I", "POSTROUTING", "1", "-j", "KUBE-POSTROUTING")
+    assert lab.verdict(node) == BROKEN
+    start(lab, node, service)
+    assert lab.verdict(node) == CURED
+    lab.run(node, backend, "-t", "nat", "-D", "POSTROUTING", "2")
+    start(lab, node, service)
+    assert lab.run(node, backend, "-t", "nat", "-S", "POSTROUTING") == before
 
 
 def test_a_device_that_comes_again_is_set_again(lab: Any, tmp_path: Any) -> None:

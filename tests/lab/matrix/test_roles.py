@@ -92,6 +92,28 @@ def test_a_failing_batch_stops_the_rollout(name: str, make_lab: Any, tmp_path: P
     assert report["summary"]["not_checked"] == [later]
 
 
+@pytest.mark.parametrize("name", ["2.15-py3.9", "2.21-py3.13"])
+def test_a_file_in_place_of_a_wants_folder_is_a_failure_that_is_put_back(name: str, make_lab: Any, tmp_path: Path, folder: Path) -> None:
+    """From ansible-core 2.20 on the file module fails where something below a plain file is to be removed, whatever failed_when says."""
+    lab = make_lab("pre_fix_kube_proxy")
+    (node,) = lab.nodes
+    wants = "/etc/systemd/system/sys-subsystem-net-devices-vxlan.calico.device.wants"
+    lab.run(node, "touch", wants)
+    features = lab.run(node, "ethtool", "-k", "vxlan.calico")
+    home = environments.controller_home(folder, versions.BY_NAME[name])
+    settings = {
+        "vxlan_offload_report_dir": str(tmp_path),
+        "workaround_method": "tx_checksum_off",
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+    run = lab.playbook("kubenet.vxlan_offload.apply", variables=settings, venv=str(home))
+    assert run.returncode == 2 and "was rolled back" in run.output, run.output
+    assert lab.run(node, "ethtool", "-k", "vxlan.calico") == features
+    left = lab.run(node, "sh", "-c", "ls -d /var/lib/vxlan-offload /etc/systemd/system/*vxlan*", check=False)
+    assert [line for line in left.splitlines() if line.startswith("/")] == [wants], left
+    assert lab.verdict(node) == BROKEN
+
+
 def test_node_info_needs_no_python_on_the_node(make_lab: Any, folder: Path) -> None:
     """Where none can be found at all, by the oldest and the newest controller."""
     lab = make_lab("fixed_kube_proxy_calico_first", hide_python=True)

@@ -229,18 +229,45 @@ def test_a_device_unit_is_bound_to_the_device() -> None:
     assert "ExecStart=/usr/sbin/ethtool -K vxlan.calico tx-checksum-ip-generic off" in unit["content"].splitlines()
 
 
-def test_what_a_sync_erases_gets_a_timer() -> None:
-    names = [unit["name"] for unit in plan(b.facts("kube_1_17_before_fix"), "masquerade_without_random", accept_risk=True)["units"]]
-    assert names == ["vxlan-offload-masquerade_without_random.service", "vxlan-offload-masquerade_without_random.timer"]
+@pytest.mark.parametrize("method", ["clear_mark", "notrack", "masquerade_without_random", "kube_postrouting_detached", "underlay_accept"])
+def test_a_rule_gets_a_timer(method: str) -> None:
+    units = plan(b.facts("kube_1_17_before_fix"), method, accept_risk=True)["units"]
+    assert [(unit["name"], unit["wanted_by"]) for unit in units] == [
+        (f"vxlan-offload-{method}.service", ["multi-user.target"]),
+        (f"vxlan-offload-{method}.timer", ["timers.target"]),
+    ]
+    assert "OnUnitActiveSec=15" in units[1]["content"] and "RemainAfterExit" not in units[0]["content"]
 
 
-def test_the_commands_of_a_rule_unit_use_no_shell_and_the_command_of_the_node() -> None:
+def test_a_route_gets_a_timer_that_runs_while_its_device_is_there() -> None:
+    service, timer = plan(b.facts("kube_1_17_before_fix"), "service_route", service_cidr="10.96.0.0/12")["units"]
+    device = "sys-subsystem-net-devices-vxlan.calico.device"
+    assert service["wanted_by"] == timer["wanted_by"] == [device]
+    assert all(f"BindsTo={device}" in unit["content"] for unit in (service, timer))
+    assert "OnUnitActiveSec=15" in timer["content"] and "RemainAfterExit" not in service["content"]
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("clear_mark", "ExecStart=/bin/sh /var/lib/vxlan-offload/ensure-rule.sh present "),
+        ("underlay_accept", "ExecStart=/bin/sh /var/lib/vxlan-offload/ensure-rule.sh first "),
+        # Its chain may not be there yet.
+        ("masquerade_without_random", "ExecStart=-/bin/sh /var/lib/vxlan-offload/ensure-rule.sh first "),
+        ("kube_postrouting_detached", "ExecStart=-/bin/sh /var/lib/vxlan-offload/ensure-rule.sh absent "),
+    ],
+)
+def test_a_rule_that_must_be_first_is_kept_first(method: str, words: str) -> None:
+    assert words in plan(b.facts("kube_1_17_before_fix"), method, accept_risk=True)["units"][0]["content"]
+
+
+def test_the_command_of_a_rule_unit_is_the_one_of_the_node() -> None:
     netfilter = b.netfilter(b.saved("kube_1_17_before_fix"), backend="legacy")
     netfilter["printers"]["legacy"]["command"] = "iptables"
     lines = plan(b.facts(netfilter=netfilter), "notrack")["units"][0]["content"].splitlines()
+    rule = "raw OUTPUT -p udp -m udp --dport 4789 -j CT --notrack"
     assert [line for line in lines if line.startswith("ExecStart")] == [
-        "ExecStartPre=-/usr/sbin/iptables -w 30 -t raw -D OUTPUT -p udp -m udp --dport 4789 -j CT --notrack",
-        "ExecStart=/usr/sbin/iptables -w 30 -t raw -I OUTPUT 1 -p udp -m udp --dport 4789 -j CT --notrack",
+        "ExecStart=/bin/sh /var/lib/vxlan-offload/ensure-rule.sh present /usr/sbin/iptables " + rule,
     ]
 
 
