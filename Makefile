@@ -29,10 +29,19 @@ test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
-	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel --ignore tests/lab/fleet
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel --ignore tests/lab/fleet --ignore tests/lab/longrun
 
 test-fleet: venv packages $(VENV)/.fleet ## Batches, kubespray, AWX, ansible-runner, ansible-pull on lab nodes (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/fleet
+
+LONG_RUN_SECONDS ?= 3600
+LONG_RUN = $(RUN) LONG_RUN_SECONDS=$(1) $(BIN)/pytest -q -p no:cacheprovider tests/lab/longrun
+
+test-longrun: venv packages ## The long run in short: 20 nodes, 20 seconds of traffic, syncs, refreshes, new devices, apply again, revert (minutes)
+	@$(call LONG_RUN,20)
+
+long-run: venv packages ## The long run, LONG_RUN_SECONDS=3600 of it: no lost query outside of the promised windows, nothing left behind
+	@$(call LONG_RUN,$(LONG_RUN_SECONDS))
 
 test-report: venv $(VENV)/.report ## The report's page in a real Chromium: click, filter, compare, print, axe-core, 10,000 hosts (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/report
