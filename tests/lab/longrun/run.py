@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,11 +101,15 @@ class LongRun:
         self.stream.start()
         try:
             self._events()
-            self._settle()
+            self.tell("%d events" % sum(self.happened.values()))
+            self._wait_for_windows()
+            time.sleep(2)  # queries of a fleet in which nothing happens
+            self._sample()
         finally:
             self.stream.end()
             self.systemd.end()
         self.ended = time.monotonic()
+        self._settle()
         self.treated = self._look()
         self.controller_after = self._controller()
         self.revert = self.playbook("revert", self.nodes)
@@ -125,7 +130,6 @@ class LongRun:
             if again and again[0] <= now:
                 again.pop(0)
                 paused = time.monotonic()
-                self._wait_for_windows()
                 self._apply_again()
                 stood_still += time.monotonic() - paused
             elif events and events[0].at <= now:
@@ -151,10 +155,10 @@ class LongRun:
             began = time.monotonic()
             self.windows.open(node, kind, ["agent", *bound], began)
             one.recreate_tunnel()
-            self.windows.close(node, "agent", began, time.monotonic())
+            self.windows.close(node, "agent", time.monotonic(), time.monotonic())
         else:
-            self._erasing(node)
-            one.kube_proxy.start()
+            with self._erasing(node):
+                one.kube_proxy.start()
             one.kubelet.start()
             one.refresh_cni()
 
@@ -165,18 +169,23 @@ class LongRun:
             proxy.services.remove(NEW)
         else:
             proxy.services.append(NEW)
-        self._erasing(node)
-        if isinstance(proxy, KubeProxySync):
-            proxy.partial([NEW] if NEW in proxy.services else [])
-        else:
-            proxy.full()
+        with self._erasing(node):
+            if isinstance(proxy, KubeProxySync):
+                proxy.partial([NEW] if NEW in proxy.services else [])
+            else:
+                proxy.full()
 
-    def _erasing(self, node: str) -> None:
-        """Every sync writes KUBE-POSTROUTING anew; a rule of ours in there is gone until the timer comes."""
+    @contextlib.contextmanager
+    def _erasing(self, node: str) -> Iterator[None]:
+        """Every sync writes KUBE-POSTROUTING anew; a rule of ours in there is gone until the timer comes after it."""
         kept = [unit.name for unit in self.by_node[node] if unit.in_kube_chain]
+        began = time.monotonic()
         if kept:
             self.erased += 1
-            self.windows.open(node, "erased by a sync", kept, time.monotonic())
+            self.windows.open(node, "erased by a sync", kept, began)
+        yield
+        if kept:  # once more: a timer may have come while the sync was under way, and before it erased anything
+            self.windows.open(node, "erased by a sync", kept, began)
 
     def _wait_for_windows(self) -> None:
         deadline = time.monotonic() + 30
@@ -184,7 +193,11 @@ class LongRun:
             time.sleep(0.1)
 
     def _apply_again(self) -> None:
-        nodes = story.again_on(self.nodes, self.seconds, self.happened["apply again"])
+        """Where all is in force. A short run does not wait for that, it leaves such a node out."""
+        if self.seconds >= story.SHORT:
+            self._wait_for_windows()
+        broken = {one.node for one in self.windows.still_open()}
+        nodes = [node for node in story.again_on(self.nodes, self.seconds, self.happened["apply again"]) if node not in broken]
         self.happened["apply again"] += 1
         run = self.playbook("apply", nodes)
         if run.returncode != 0:
@@ -192,20 +205,18 @@ class LongRun:
         self.changed_again += ["%s: %s" % (one["host"], one["task"]) for one in run.results if one["result"].get("changed")]
 
     def _settle(self) -> None:
-        """The last syncs: as the cluster was before, with everything in force."""
-        self.tell("%d events" % sum(self.happened.values()))
+        """Without queries: the last full syncs, then whatever a timer would keep, so that the fleet can be compared with what it was."""
         for node in self.nodes:
             proxy = self.agents[node].kube_proxy
             if NEW in proxy.services:
                 proxy.services.remove(NEW)
-            self._erasing(node)
             proxy.full()
             self.agents[node].kubelet.sync()
             self.agents[node].refresh_cni()
-        self._wait_for_windows()
+            for unit in self.by_node[node]:
+                if unit.in_kube_chain:
+                    self.systemd.start_unit(unit)
         self.tell("settled")
-        time.sleep(2)  # queries of a settled fleet
-        self._sample()
 
     def _sample(self) -> None:
         found = {node: resources.conntrack_entries(self.lab.state.pid(node)) for node in self.nodes}

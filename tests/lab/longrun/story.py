@@ -52,6 +52,7 @@ KINDS = (
     Kind("device made again", 240, 1),
     Kind("agents restarted", 600, 0.5),  # in a short run: half of the nodes
 )
+SHORT = 100.0  # seconds; below, the runs of the playbook are most of a run
 REAPPLY = 600.0  # seconds; at least one in any run
 
 
@@ -79,8 +80,8 @@ def plan(seconds: float, nodes: Sequence[str], seed: int) -> list[Event]:
 
 
 def again_on(nodes: Sequence[str], seconds: float, turn: int) -> list[str]:
-    """All nodes; in a short run every third one, the run of a playbook would take most of it."""
-    return list(nodes) if seconds >= 120 else list(nodes)[turn % 3 :: 3]
+    """All nodes; in a short run every third one."""
+    return list(nodes) if seconds >= SHORT else list(nodes)[turn % 3 :: 3]
 
 
 def reapplies(seconds: float) -> list[float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +35,25 @@ def test_where_a_loss_falls(node: str, at: float, expected: str) -> None:
 
 
 def test_a_window_ends_when_everybody_has_done_their_part() -> None:
-    windows = Windows()
-    windows.open("a", "device made again", ["agent", "unit"], 1.0)
-    windows.close("a", "agent", 1.0, 1.1)
-    windows.close("b", "unit", 1.2, 1.3)
+    windows, now = Windows(), time.monotonic()
+    windows.open("a", "device made again", ["agent", "unit"], now)
+    later = time.monotonic()
+    windows.close("a", "agent", later, later + 0.1)
+    windows.close("b", "unit", later, later + 0.1)
     assert [one.end for one in windows.all] == [None]
-    windows.close("a", "unit", 1.2, 1.4)
+    windows.close("a", "unit", later, now + 0.4)
     assert [one.length for one in windows.all] == [pytest.approx(0.4)] and windows.still_open() == []
 
 
 def test_what_began_before_the_last_breakage_does_not_close_a_window() -> None:
-    windows = Windows()
-    windows.open("a", "erased by a sync", ["unit"], 1.0)
-    windows.open("a", "erased by a sync", ["unit"], 3.0)
-    windows.close("a", "unit", 2.0, 4.0)
-    assert len(windows.still_open()) == 1 and windows.still_open()[0].length == float("inf")
-    windows.close("a", "unit", 4.0, 5.0)
-    assert [(one.start, one.end) for one in windows.all] == [(1.0, 5.0)]
+    windows, start = Windows(), time.monotonic()
+    windows.open("a", "erased by a sync", ["unit"], start)
+    between = time.monotonic()
+    windows.open("a", "erased by a sync", ["unit"], start + 1)
+    windows.close("a", "unit", between, between + 1)
+    assert [one.length for one in windows.still_open()] == [float("inf")]
+    windows.close("a", "unit", time.monotonic(), start + 5)
+    assert [(one.start, one.end) for one in windows.all] == [(start, start + 5)]
 
 
 @pytest.mark.parametrize("seconds", [20.0, 240.0, 3600.0])

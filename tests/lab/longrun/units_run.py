@@ -162,11 +162,12 @@ class Systemd(threading.Thread):
         for number, at in list(self._due.items()):
             if at <= time.monotonic():
                 del self._due[number]
-                self._start(self.units[number])
+                self.start_unit(self.units[number])
                 if self.units[number].every:
                     self._due[number] = time.monotonic() + self.units[number].every
 
-    def _start(self, unit: Unit) -> None:
+    def start_unit(self, unit: Unit) -> None:
+        """What systemctl start does: its commands one after the other, until one fails that may not."""
         began = time.monotonic()
         self.runs["bound to a device" if unit.device else "with a timer"] += 1
         for words, may_fail in unit.commands:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -48,15 +49,16 @@ class Windows:
         self.all: list[Window] = []
         self._lock = threading.Lock()
 
-    def open(self, node: str, kind: str, pending: Iterable[str], now: float) -> None:
-        """Nothing new where such a window is open already: the earlier start counts."""
+    def open(self, node: str, kind: str, pending: Iterable[str], start: float) -> None:
+        """Nothing new where such a window is open already: the earlier start counts. Who has begun before this call does not close it."""
+        now = time.monotonic()
         with self._lock:
             for one in self.all:
                 if one.node == node and one.kind == kind and one.end is None:
                     one.pending.update(pending)
                     one.again = now
                     return
-            self.all.append(Window(node, kind, now, set(pending), again=now))
+            self.all.append(Window(node, kind, start, set(pending), again=now))
 
     def close(self, node: str, who: str, began: float, now: float) -> None:
         """`who` has put its part right. What began before the last breakage may not have seen it."""
