@@ -49,6 +49,15 @@ boot-table: venv packages ## The same, and write what was measured into docs/sur
 	@lab/packages.sh tests/lab/boot/packages.txt
 	@$(RUN) BOOT_WRITE=1 $(BIN)/pytest -q -p no:cacheprovider tests/lab/boot
 
+LONG_RUN_SECONDS ?= 3600
+LONG_RUN = $(RUN) LONG_RUN_SECONDS=$(1) $(BIN)/pytest -q -p no:cacheprovider tests/lab/longrun
+
+test-longrun: venv packages ## The long run in short: 20 nodes, 20 seconds of traffic, syncs, refreshes, new devices, apply again, revert (minutes)
+	@$(call LONG_RUN,20)
+
+long-run: venv packages ## The long run, LONG_RUN_SECONDS=3600 of it: no lost query outside of the promised windows, nothing left behind
+	@$(call LONG_RUN,$(LONG_RUN_SECONDS))
+
 test-report: venv $(VENV)/.report ## The report's page in a real Chromium: click, filter, compare, print, axe-core, 10,000 hosts (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/report
 

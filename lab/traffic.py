@@ -9,6 +9,7 @@ few setns calls and no process.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import socket
@@ -45,7 +46,7 @@ class Question:
 
 
 @dataclass
-class _Probe:
+class Probe:
     """One socket of one node."""
 
     node: str
@@ -113,7 +114,7 @@ def ask(lab: State, nodes: Sequence[str] = (), service: str = ip.DNS_SERVICE, po
 
 def ask_each(questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
     """All questions at the same time; each one's `name` and what came of it, see ask()."""
-    probes: list[_Probe] = []
+    probes: list[Probe] = []
     for pid in dict.fromkeys(question.pid for question in questions):
         with network_of(pid):
             flush_conntrack()
@@ -127,22 +128,24 @@ def ask_each(questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
     return {one.name: _of_node([probe for probe in probes if probe.node == one.name]) for one in questions}
 
 
-def _open(question: Question) -> list[_Probe]:
-    probes = []
-    service = (question.address, question.port)
+def _open(question: Question) -> list[Probe]:
     with network_of(question.pid):
-        for kind in ["udp"] * QUERIES + ["tcp"]:
-            style = socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM
-            channel = socket.socket(FAMILIES[question.family], style | socket.SOCK_NONBLOCK)
-            now = time.monotonic()
-            probe = _Probe(question.name, question.family, channel, kind, now, now + (UDP_TIMEOUT if kind == "udp" else TCP_TIMEOUT))
-            probes.append(probe)
-            error = channel.connect_ex(service)
-            if error and kind == "udp":
-                probe.deadline = now
-            if kind == "udp" and not error:
-                channel.send(query(_identifier(channel)))
-    return probes
+        return [start(question, kind, UDP_TIMEOUT if kind == "udp" else TCP_TIMEOUT) for kind in ["udp"] * QUERIES + ["tcp"]]
+
+
+def start(question: Question, kind: str, timeout: float) -> Probe:
+    """Send it, in the caller's network namespace; advance() takes it on when its socket is ready for events()."""
+    style = socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM
+    channel = socket.socket(FAMILIES[question.family], style | socket.SOCK_NONBLOCK)
+    now = time.monotonic()
+    probe = Probe(question.name, question.family, channel, kind, now, now + timeout)
+    error = channel.connect_ex((question.address, question.port))
+    if error and kind == "udp":
+        probe.deadline = now
+    if kind == "udp" and not error:
+        with contextlib.suppress(OSError):  # no way there at this moment: nothing is answered
+            channel.send(query(_identifier(channel)))
+    return probe
 
 
 def _identifier(channel: socket.socket) -> int:
@@ -151,14 +154,14 @@ def _identifier(channel: socket.socket) -> int:
     return port
 
 
-def _run(probes: Sequence[_Probe]) -> None:
+def _run(probes: Sequence[Probe]) -> None:
     with selectors.DefaultSelector() as selector:
         for probe in probes:
-            selector.register(probe.channel, _events(probe), probe)
+            selector.register(probe.channel, events(probe), probe)
         while selector.get_map():
             next_deadline = min(key.data.deadline for key in selector.get_map().values())
             for key, _seen in selector.select(max(0.0, next_deadline - time.monotonic())):
-                if _advance(key.data):
+                if advance(key.data):
                     selector.modify(key.fileobj, selectors.EVENT_READ, key.data)
                 else:
                     _finish(selector, key.data)
@@ -167,17 +170,18 @@ def _run(probes: Sequence[_Probe]) -> None:
                 _finish(selector, probe)
 
 
-def _finish(selector: selectors.BaseSelector, probe: _Probe) -> None:
+def _finish(selector: selectors.BaseSelector, probe: Probe) -> None:
     """Closed at once: dnsmasq serves 20 TCP clients at a time, and the others would wait."""
     selector.unregister(probe.channel)
     probe.channel.close()
 
 
-def _events(probe: _Probe) -> int:
+def events(probe: Probe) -> int:
+    """What to wait for before the first advance()."""
     return selectors.EVENT_READ if probe.kind == "udp" else selectors.EVENT_WRITE
 
 
-def _advance(probe: _Probe) -> bool:
+def advance(probe: Probe) -> bool:
     """Something happened on the socket; True when more is to come."""
     try:
         if probe.kind == "udp":
@@ -193,7 +197,7 @@ def _advance(probe: _Probe) -> bool:
     return bool(data) and not probe.ok
 
 
-def _connected(probe: _Probe) -> bool:
+def _connected(probe: Probe) -> bool:
     error = probe.channel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if error:
         raise OSError(error, os.strerror(error))
@@ -211,7 +215,7 @@ def _retransmits(channel: socket.socket) -> int:
     return count
 
 
-def _of_node(probes: Sequence[_Probe]) -> dict[str, Any]:
+def _of_node(probes: Sequence[Probe]) -> dict[str, Any]:
     """The answers of the node's only family; with IPv6, the worse of each kind and both families apart."""
     apart = {family: _summary([one for one in probes if one.family == family]) for family in dict.fromkeys(one.family for one in probes)}
     if "ipv6" not in apart:
@@ -221,7 +225,7 @@ def _of_node(probes: Sequence[_Probe]) -> dict[str, Any]:
     return {**worse, **apart}
 
 
-def _summary(probes: Sequence[_Probe]) -> dict[str, Any]:
+def _summary(probes: Sequence[Probe]) -> dict[str, Any]:
     udp = [probe for probe in probes if probe.kind == "udp"]
     tcp = next(probe for probe in probes if probe.kind == "tcp")
     count = sum(probe.ok for probe in udp)

@@ -8,6 +8,7 @@
 # A worker is what ssh takes, or `local`. It needs ansible-core and ansible-runner; the collection travels with the work.
 # Exits as fleet_parts.py merge: 0 clean, 2 affected, 3 incomplete; 1 when called wrongly.
 # RUNS: folder for the runs (default ./vxlan-offload-runs). SSH: the ssh command (default ssh). FAIL_ON: statuses for exit code 2.
+# TIMEOUT: seconds after which a worker is ended and its part is incomplete (default 3600; 0: never).
 set -euo pipefail
 
 [ $# -ge 2 ] || { echo "usage: run-parts.sh INVENTORY WORKER...   (a worker is an ssh destination, or local)" >&2; exit 1; }
@@ -17,6 +18,8 @@ example=$(cd "$(dirname "$0")" && pwd)
 collection=$(cd "$example/../.." && pwd)
 parts=(python3 "$collection/scripts/fleet_parts.py")
 read -ra ssh <<<"${SSH:-ssh}"
+limit=${TIMEOUT:-3600}
+[[ $limit =~ ^[0-9]+$ ]] || { echo "run-parts.sh: TIMEOUT must be a number of seconds, not $limit" >&2; exit 1; }
 [ -e "$inventory" ] || { echo "run-parts.sh: no inventory at $inventory" >&2; exit 1; }
 command -v ansible-runner >/dev/null || { echo "run-parts.sh: no ansible-runner on PATH: pip install ansible-runner" >&2; exit 1; }
 
@@ -36,8 +39,13 @@ done
 # As one file, with the variables of groups: a folder leaves *.ini files out, and --inventory of transmit sends a path of this machine.
 ansible-inventory -i "$inventory" --list --yaml --output "$data/inventory/hosts.yml" || exit 1
 
+# In the foreground: ssh may have to ask for a passphrase.
 worker() {
-  if [ "$1" = local ]; then ansible-runner worker; else "${ssh[@]}" "$1" ansible-runner worker; fi
+  local command=(ansible-runner worker) code=0
+  [ "$1" = local ] || command=("${ssh[@]}" "$1" "${command[@]}")
+  timeout --foreground --kill-after=10 "$limit" "${command[@]}" || code=$?
+  case $code in 124 | 137) echo "run-parts.sh: $1 has not ended after $limit s: its part is incomplete" >&2 ;; esac
+  return "$code"
 }
 
 # What the exit codes of the three say is not used: process exits with 0 when its stream was cut. The merge looks at what arrived.

@@ -106,6 +106,23 @@ def test_of_three_parts_the_cut_one_is_incomplete_and_the_others_say_the_same(la
     assert "part part-2: incomplete: no return code: its stream was cut" in output
 
 
+def test_a_worker_that_hangs_is_ended_and_its_part_incomplete(lab: Any, tmp_path: Path) -> None:
+    hangs = tmp_path / "line-that-hangs"
+    hangs.write_text("#!/bin/sh\nexec sleep 600\n", encoding="utf-8")
+    hangs.chmod(0o755)
+    code, output, report = run_parts(tmp_path, inventory(lab, tmp_path), "far", "farther", SSH=str(hangs), TIMEOUT="2")
+    assert code == 3, output
+    assert "run-parts.sh: far has not ended after 2 s: its part is incomplete\n" in output
+    assert [end["status"] for end in report["parts"].values()] == ["incomplete", "incomplete"]
+    assert report["hosts"] == {} and len(report["summary"]["not_checked"]) == 6
+
+
+def test_a_time_out_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hosts.ini").write_text("[nodes]\na\n", encoding="utf-8")
+    done = call(tmp_path, RUN_PARTS, "hosts.ini", "local", TIMEOUT="soon")
+    assert (done.returncode, done.stdout) == (1, "run-parts.sh: TIMEOUT must be a number of seconds, not soon\n")
+
+
 def test_a_clean_fleet_is_0(lab: Any, one_controller: Any, tmp_path: Path) -> None:
     clean = [name for name, found in one_controller.items() if found["status"] == "unaffected"]
     code, output, report = run_parts(tmp_path, inventory(lab, tmp_path, *clean), "local", "local")
