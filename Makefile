@@ -29,13 +29,17 @@ test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
-	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel --ignore tests/lab/fleet
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/privileges --ignore tests/lab/matrix --ignore tests/lab/kernel --ignore tests/lab/fleet
 
 test-fleet: venv packages $(VENV)/.fleet ## Batches, kubespray, AWX, ansible-runner, ansible-pull on lab nodes (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/fleet
 
 test-report: venv $(VENV)/.report ## The report's page in a real Chromium: click, filter, compare, print, axe-core, 10,000 hosts (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/report
+
+test-privileges: venv packages ## What a user without rights can do, and what each remedy needs of root (a minute)
+	@$(SUDO) lab/packages.sh tests/lab/privileges/packages.txt
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/privileges
 
 test-matrix: venv packages ## Every module under each ansible-core and each Python that nodes have (minutes); one core: ONLY=2.15-py3.9
 	@$(RUN) PYENV_ROOT="$${PYENV_ROOT:-$$HOME/.pyenv}" MATRIX_ENVIRONMENTS="$(MATRIX)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix $(if $(ONLY),-k "$(ONLY)")

@@ -156,10 +156,12 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import (
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError, answer
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.privileges import (
+    require,
     require_net_admin,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.xtables import Table
 
+WORK = "reading and changing netfilter rules"
 # on top of the time to wait: a legacy table of 110,000 rules takes seconds to change
 WORK_SECONDS = 30
 
@@ -184,11 +186,14 @@ def listing(chain, rules):
 def run(module):
     params = module.params
     request = read_request(params)
-    require_net_admin("reading and changing netfilter rules")
+    require_net_admin(WORK)
     runner = command.runner(params["wait"] + WORK_SECONDS)
     legacy_exists = params["table"] in backends.legacy_tables(params["family"])
 
     def open_table(tool):
+        # iptables-legacy asks for its tables by a raw socket, iptables-nft by netlink
+        if tool.backend == "legacy":
+            require(["CAP_NET_RAW"], WORK)
         return Table(tool, params["table"], params["wait"], runner)
 
     found = backends.tools(params["family"], runner, command.which)
