@@ -27,11 +27,6 @@ def require(names, what):  # type: (Sequence[str], str) -> None
         raise NodeError("%s needs root (%s): run with become" % (what, ", ".join(missing)))
 
 
-def has_net_admin(status="/proc/self/status"):  # type: (str) -> bool
-    """True when CAP_NET_ADMIN is in the effective set."""
-    return not missing_capabilities(["CAP_NET_ADMIN"], status)
-
-
 def require_net_admin(what):  # type: (str) -> None
     """What each change of the network needs."""
     require(["CAP_NET_ADMIN"], what)

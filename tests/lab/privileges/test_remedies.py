@@ -22,7 +22,7 @@ SETTINGS = {"workaround_accept_risk": True, "workaround_service_cidr": "10.96.0.
 
 @pytest.fixture(scope="module")
 def lab(make_lab: Any) -> Any:
-    return make_lab("pre_fix_kube_proxy", backend="both", nodes=len(METHODS))
+    return make_lab("pre_fix_kube_proxy", backend="both", nodes=2 * len(METHODS))
 
 
 def cases(lab: Any) -> list[tuple[str, str, str]]:

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,8 @@ NAME, UID = "vxlan", "4242"
 
 def add(lab: Any, node: str) -> None:
     """In the node's own /etc."""
-    for path, line in (("passwd", f"{NAME}:x:{UID}:{UID}::/nonexistent:/bin/sh"), ("group", f"{NAME}:x:{UID}:"), ("shadow", f"{NAME}:*:19000::::::")):
+    account = {"passwd": f"{NAME}:x:{UID}:{UID}::/nonexistent:/bin/sh", "group": f"{NAME}:x:{UID}:", "shadow": f"{NAME}:*:19000::::::"}
+    for path, line in account.items():
         lab.run(node, "sh", "-c", 'echo "$0" >> "/etc/$1"', line, path)
 
 
@@ -42,24 +46,28 @@ def enter(lab: Any, node: str, prefix: list[str]) -> list[str]:
     return ["nsenter", "--target", str(lab.state.pid(node)), "--net", "--mount", "--uts", "--", *prefix]
 
 
-def probe(lab: Any, node: str, prefix: list[str]) -> dict[str, Any]:
+def probe(lab: Any, node: str, prefix: list[str], shell: Iterable[str] = ("/bin/sh",)) -> dict[str, Any]:
     """The node's facts as the probe finds them behind this prefix."""
-    done = subprocess.run(enter(lab, node, [*prefix, "/bin/sh"]), input=PROBE, capture_output=True, text=True, check=False)
+    done = subprocess.run(enter(lab, node, [*prefix, *shell]), input=PROBE, capture_output=True, text=True, check=False)
     facts: dict[str, Any] = transcript.parse(done.stdout)  # type: ignore[assignment]
     assert facts["collected"]["complete"], done.stderr
     return facts
 
 
-def readable_tree(folder: Path) -> Path:
-    """The collection's plugins and Ansible's half for nodes, where every user may read them."""
-    folder.chmod(0o755)
-    shutil.copytree(Path(ansible.__file__).parent / "module_utils", folder / "ansible/module_utils")
-    (folder / "ansible/__init__.py").touch()
-    home = folder / "ansible_collections/kubenet/vxlan_offload"
-    shutil.copytree(REPOSITORY / "plugins", home / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
-    for path in folder.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return folder
+@contextlib.contextmanager
+def readable_tree() -> Iterator[Path]:
+    """The collection's plugins and Ansible's half for nodes, where every user may read them. Not in pytest's folder: that is root's alone."""
+    folder = Path(tempfile.mkdtemp(prefix="vxlan-offload-"))
+    try:
+        shutil.copytree(Path(ansible.__file__).parent / "module_utils", folder / "ansible/module_utils")
+        (folder / "ansible/__init__.py").touch()
+        plugins = folder / "ansible_collections/kubenet/vxlan_offload/plugins"
+        shutil.copytree(REPOSITORY / "plugins", plugins, ignore=shutil.ignore_patterns("__pycache__"))
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def module(lab: Any, node: str, tree: Path, prefix: list[str], name: str, arguments: dict[str, Any], check: bool = False) -> dict[str, Any]:
@@ -98,5 +106,6 @@ ethtool -k vxlan.calico; ip -4 route show table all
 ls -lR /etc/systemd/system /var/lib/vxlan-offload 2>/dev/null | grep vxlan-offload
 cat /var/lib/vxlan-offload/* 2>/dev/null || true"""
     lines = lab.run(node, "sh", "-c", script).splitlines()
-    # counters of packets, and the time in a comment
-    return "\n".join(line.split(" [")[0] for line in lines if not line.startswith("#"))
+    # Without counters, times, and an empty table: a legacy table stays once a rule was in it.
+    empty = re.compile(r"#|\*|COMMIT$|:[A-Z]+ ACCEPT ")
+    return "\n".join(line.split(" [")[0] for line in lines if not empty.match(line))
