@@ -33,15 +33,18 @@ class BuildError(Exception):
 def normalized(archive: bytes, epoch: int) -> bytes:
     """The same files as a .tar.gz that depends on their names, contents and executable bits alone."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as source, gzip.GzipFile("", "wb", 9, packed, mtime=epoch) as stream:
-        with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as target:
-            for member in sorted(source.getmembers(), key=lambda member: member.name):
-                if not (member.isfile() or member.isdir()):
-                    raise BuildError("%s is a link or a device: a collection has files and folders" % member.name)
-                plain = tarfile.TarInfo(member.name)
-                plain.type, plain.size, plain.mtime = member.type, member.size, epoch
-                plain.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
-                target.addfile(plain, source.extractfile(member))
+    with (
+        tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as source,
+        gzip.GzipFile("", "wb", 9, packed, mtime=epoch) as stream,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as target,
+    ):
+        for member in sorted(source.getmembers(), key=lambda member: member.name):
+            if not (member.isfile() or member.isdir()):
+                raise BuildError("%s is a link or a device: a collection has files and folders" % member.name)
+            plain = tarfile.TarInfo(member.name)
+            plain.type, plain.size, plain.mtime = member.type, member.size, epoch
+            plain.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            target.addfile(plain, source.extractfile(member))
     return packed.getvalue()
 
 
@@ -79,7 +82,7 @@ def uncommitted(repository: Path) -> list[str]:
 
 def _run(argv: list[str]) -> bytes:
     try:
-        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(argv, capture_output=True, check=False)
     except OSError as error:
         raise BuildError("%s: %s" % (argv[0], error.strerror)) from None
     if done.returncode:

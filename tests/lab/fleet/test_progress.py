@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from terminal import NAME, as_of_a_user, on_terminal, screen, ten_hosts

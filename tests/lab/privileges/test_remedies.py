@@ -1,7 +1,9 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each remedy as a whole, record and units too, by a root that has been left the capabilities of docs/privileges.md alone; with one less nothing.
+"""Each remedy as a whole, record and units too, by a root that has been left the capabilities of docs/privileges.md alone.
+
+With one less nothing is changed.
 
 The user is 0, because the record and the units are root's files.
 """
@@ -57,7 +59,7 @@ def test_each_remedy_with_exactly_these(lab: Any, tmp_path: Path) -> None:
     before = {node: user.state(lab, node) for node, _backend, _method in cases(lab)}
     for less in range(3):
         failed = run(lab, tmp_path, "apply", less)
-        for node, backend, method in cases(lab):
+        for node, _backend, method in cases(lab):
             said = [one["result"].get("msg", "") for one in failed.results if one["host"] == node and one["status"] == "failed"]
             assert said and "root" in said[-1] and "\n" not in said[-1], (node, method, said)
             assert user.state(lab, node) == before[node], (node, method)

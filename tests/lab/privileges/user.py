@@ -56,7 +56,7 @@ def probe(lab: Any, node: str, prefix: list[str], shell: Iterable[str] = ("/bin/
 
 @contextlib.contextmanager
 def readable_tree() -> Iterator[Path]:
-    """The collection's plugins and Ansible's half for nodes, where every user may read them. Not in pytest's folder: that is root's alone."""
+    """The collection's plugins and Ansible's half for nodes, where every user may read them; pytest's own folder is root's alone."""
     folder = Path(tempfile.mkdtemp(prefix="vxlan-offload-"))
     try:
         shutil.copytree(Path(ansible.__file__).parent / "module_utils", folder / "ansible/module_utils")
