@@ -33,11 +33,8 @@ class BuildError(Exception):
 def normalized(archive: bytes, epoch: int) -> bytes:
     """The same files as a .tar.gz that depends on their names, contents and executable bits alone."""
     packed = io.BytesIO()
-    with (
-        tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as source,
-        gzip.GzipFile("", "wb", 9, packed, mtime=epoch) as stream,
-        tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as target,
-    ):
+    stream = gzip.GzipFile("", "wb", 9, packed, mtime=epoch)
+    with stream, tarfile.open(fileobj=stream, mode="w") as target, tarfile.open(fileobj=io.BytesIO(archive)) as source:
         for member in sorted(source.getmembers(), key=lambda member: member.name):
             if not (member.isfile() or member.isdir()):
                 raise BuildError("%s is a link or a device: a collection has files and folders" % member.name)
