@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import user
 
-METHODS = ("clear_mark", "notrack", "tx_checksum_off", "service_route", "masquerade_without_random", "underlay_accept")
+METHODS = ("auto", "notrack", "tx_checksum_off", "service_route", "masquerade_without_random", "underlay_accept")
+# auto is clear_mark here, and wants a verdict: without one of these it is refused before anything is tried.
 READING = {"nft": ("net_admin",), "legacy": ("net_admin", "net_raw")}
 WITHOUT_RULES = ("tx_checksum_off", "service_route")
 SETTINGS = {"workaround_accept_risk": True, "workaround_service_cidr": "10.96.0.0/12", "workaround_probe": False}
@@ -38,7 +39,7 @@ def cases(lab: Any) -> list[tuple[str, str, str]]:
 
 
 def needs(backend: str, method: str) -> tuple[str, ...]:
-    return READING[backend] if method in WITHOUT_RULES else (*READING[backend], "sys_admin")
+    return ("net_admin",) if method in WITHOUT_RULES else (*READING[backend], "sys_admin")
 
 
 def run(lab: Any, folder: Path, playbook: str, less: int | None) -> Any:
