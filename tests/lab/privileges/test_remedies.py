@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import user
 
-METHODS = ("auto", "notrack", "tx_checksum_off", "service_route", "masquerade_without_random", "underlay_accept")
+METHODS = ("auto", "notrack", "tx_checksum_off", "service_route", "underlay_accept")
 # auto is clear_mark here, and wants a verdict: without one of these it is refused before anything is tried.
 READING = {"nft": ("net_admin",), "legacy": ("net_admin", "net_raw")}
 WITHOUT_RULES = ("tx_checksum_off", "service_route")
@@ -50,7 +50,7 @@ def run(lab: Any, folder: Path, playbook: str, less: int | None) -> Any:
         given = needed if less is None else [one for number, one in enumerate(needed) if number != less % len(needed)]
         hosts[node] = (node, user.only(given, uid="0"), {"workaround_method": method})
     path = folder / "hosts.json"
-    arguments = ("kubenet.vxlan_offload." + playbook, "--forks", "12")
+    arguments = ("kubenet.vxlan_offload." + playbook, "--forks", "10")
     return lab.playbook(
         *arguments, inventory_path=user.inventory(lab, path, hosts), variables={**SETTINGS, "vxlan_offload_report_dir": str(folder)}
     )

@@ -25,12 +25,13 @@ PROBE = (REPOSITORY / "plugins/plugin_utils/probe.sh").read_text(encoding="utf-8
 MODULES = "ansible_collections.kubenet.vxlan_offload.plugins.modules."
 # The Python of a node; that of the tests is in a folder that another user may not enter.
 PYTHON = "/usr/bin/python3"
-NAME, UID = "vxlan", "4242"
+NAME, UID, HOME = "vxlan", "4242", "/var/lib/vxlan-user"
 
 
 def add(lab: Any, node: str) -> None:
-    """In the node's own /etc."""
-    account = {"passwd": f"{NAME}:x:{UID}:{UID}::/nonexistent:/bin/sh", "group": f"{NAME}:x:{UID}:", "shadow": f"{NAME}:*:19000::::::"}
+    """In the node's own /etc and /var/lib."""
+    lab.run(node, "install", "-d", "-o", UID, "-g", UID, HOME)
+    account = {"passwd": f"{NAME}:x:{UID}:{UID}::{HOME}:/bin/sh", "group": f"{NAME}:x:{UID}:", "shadow": f"{NAME}:*:19000::::::"}
     for path, line in account.items():
         lab.run(node, "sh", "-c", 'echo "$0" >> "/etc/$1"', line, path)
 
