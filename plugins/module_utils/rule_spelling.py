@@ -18,6 +18,11 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.privileges i
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.xtables import Table
 
 
+def require_namespace(chain):  # type: (str) -> None
+    """Raises NodeError when this process may not make a network namespace."""
+    require(["CAP_SYS_ADMIN"], "finding the rule among those of chain %s" % chain)
+
+
 def _jump_target(rule):  # type: (List[str]) -> Optional[str]
     for option, value in zip(rule, rule[1:]):
         if option in ("-j", "-g", "--jump", "--goto"):
@@ -58,7 +63,7 @@ def of(table, chain, rules, rule, is_there):
     """
     text = same(rules, rule) if is_there else None
     if text is None:
-        require(["CAP_SYS_ADMIN"], "finding the rule among those of chain %s" % chain)
+        require_namespace(chain)
         try:
             text = printed(table, chain, rule)
         except (NodeError, OSError):
