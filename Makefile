@@ -61,8 +61,12 @@ long-run: venv packages ## The long run, LONG_RUN_SECONDS=3600 of it: no lost qu
 test-report: venv $(VENV)/.report ## The report's page in a real Chromium: click, filter, compare, print, axe-core, 10,000 hosts (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/report
 
-test-matrix: venv packages ## Every module under each ansible-core and each Python that nodes have (minutes)
-	@$(RUN) PYENV_ROOT="$${PYENV_ROOT:-$$HOME/.pyenv}" MATRIX_ENVIRONMENTS="$(MATRIX)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix
+test-privileges: venv packages ## What a user without rights can do, and what each remedy needs of root (a minute)
+	@$(SUDO) lab/packages.sh tests/lab/privileges/packages.txt
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/privileges
+
+test-matrix: venv packages ## Every module under each ansible-core and each Python that nodes have (minutes); one core: ONLY=2.15-py3.9
+	@$(RUN) PYENV_ROOT="$${PYENV_ROOT:-$$HOME/.pyenv}" MATRIX_ENVIRONMENTS="$(MATRIX)" $(BIN)/pytest -q -p no:cacheprovider tests/lab/matrix $(if $(ONLY),-k "$(ONLY)")
 
 # Built kernels are kept outside of the checkout where there is a place for it.
 KERNEL_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubenet-vxlan-offload/kernels
@@ -81,6 +85,9 @@ kernels: packages ## Build the kernels of the kernel lab, or take them from KERN
 
 matrix-table: venv ## Write the table of the last make test-matrix into the README
 	@$(BIN)/python tests/lab/matrix/table.py $(MATRIX)/results.json README.md
+
+dist: $(VENV)/.dist ## Build the last commit's tarball into dist/, the same bytes each time
+	@PATH="$(BIN):$$PATH" $(BIN)/python scripts/build_collection.py dist
 
 bench: venv packages ## Measure node_info and the diagnose playbook against ansible ping
 	@$(RUN) $(BIN)/python tests/bench/run.py
@@ -112,6 +119,9 @@ $(VENV)/.reader: $(VENV)/.ready tests/requirements-reader.txt | packages
 
 $(VENV)/.faults: $(VENV)/.ready tests/lab/faults/packages.txt
 	@lab/packages.sh tests/lab/faults/packages.txt
+
+$(VENV)/.dist: $(VENV)/.ready tests/requirements-dist.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -r tests/requirements-dist.txt
 	@touch $@
 
 $(VENV)/.report: $(VENV)/.ready tests/requirements-report.txt tests/report/packages.txt tests/report/npm.txt tests/report/package-lock.json

@@ -51,7 +51,9 @@ def legacy_tables(family):  # type: (str) -> List[str]
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise NodeError("%s: %s: run with become" % (LOADED[family], error.strerror)) from None
+        raise NodeError(
+            "reading %s needs root (CAP_DAC_READ_SEARCH): %s: run with become" % (LOADED[family], error.strerror)
+        ) from None
 
 
 def _where_rules_live(candidates, chain):  # type: (List[Table], str) -> str

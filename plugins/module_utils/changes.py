@@ -19,6 +19,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import (
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.privileges import (
+    require,
     require_net_admin,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.rtnetlink import read_link
@@ -29,6 +30,7 @@ Warn = Callable[[str], None]
 ROUTE_SECONDS = 30
 # on top of the time to wait for the xtables lock: a legacy table of 110,000 rules takes seconds to change
 RULE_SECONDS = 30
+RULES = "reading and changing netfilter rules"
 
 
 def _wanted_features(params):  # type: (Params) -> Dict[str, bool]
@@ -88,11 +90,14 @@ def _rule_request(params):  # type: (Params) -> rule_state.Request
 def netfilter_rule(params, check_mode, _warn):  # type: (Params, bool, Warn) -> Dict[str, Any]
     """One rule of one chain."""
     request = _rule_request(params)
-    require_net_admin("reading and changing netfilter rules")
+    require_net_admin(RULES)
     runner = command.runner(params["wait"] + RULE_SECONDS)
     legacy_exists = params["table"] in backends.legacy_tables(params["family"])
 
     def open_table(tool):  # type: (Tool) -> Table
+        # iptables-legacy asks for its tables by a raw socket, iptables-nft by netlink
+        if tool.backend == "legacy":
+            require(["CAP_NET_RAW"], RULES)
         return Table(tool, params["table"], params["wait"], runner)
 
     found = backends.tools(params["family"], runner, command.which)

@@ -20,12 +20,13 @@ def missing_capabilities(names, status="/proc/self/status"):  # type: (Sequence[
     return [name for name in names if not effective >> CAPABILITIES[name] & 1]
 
 
-def has_net_admin(status="/proc/self/status"):  # type: (str) -> bool
-    """True when CAP_NET_ADMIN is in the effective set."""
-    return not missing_capabilities(["CAP_NET_ADMIN"], status)
+def require(names, what):  # type: (Sequence[str], str) -> None
+    """Refuse early and in both check mode and run, so that the two agree."""
+    missing = missing_capabilities(names)
+    if missing:
+        raise NodeError("%s needs root (%s): run with become" % (what, ", ".join(missing)))
 
 
 def require_net_admin(what):  # type: (str) -> None
-    """Refuse early and in both check mode and run, so that the two agree."""
-    if not has_net_admin():
-        raise NodeError("%s needs root (CAP_NET_ADMIN): run with become" % what)
+    """What each change of the network needs."""
+    require(["CAP_NET_ADMIN"], what)

@@ -14,7 +14,13 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors impor
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.private_network import (
     private_network,
 )
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.privileges import require
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.xtables import Table
+
+
+def require_namespace(chain):  # type: (str) -> None
+    """Raises NodeError when this process may not make a network namespace."""
+    require(["CAP_SYS_ADMIN"], "finding the rule among those of chain %s" % chain)
 
 
 def _jump_target(rule):  # type: (List[str]) -> Optional[str]
@@ -50,9 +56,14 @@ def same(rules, rule):  # type: (List[str], List[str]) -> Optional[str]
 
 def of(table, chain, rules, rule, is_there):
     # type: (Table, str, List[str], List[str], bool) -> Optional[str]
-    """The rule's text as the chain prints it, None when this node cannot tell (no CAP_SYS_ADMIN, ipset)."""
+    """The rule's text as the chain prints it, None when this node cannot tell (ipset).
+
+    Raises NodeError without CAP_SYS_ADMIN, which the namespace needs. A rule that was added without knowing how it will be printed could
+    not be found again, and so not be taken back.
+    """
     text = same(rules, rule) if is_there else None
     if text is None:
+        require_namespace(chain)
         try:
             text = printed(table, chain, rule)
         except (NodeError, OSError):

@@ -46,6 +46,7 @@ def _unseen_text(table, request):  # type: (Table, Request) -> str
     Before 5.15 (xt_register_template) loading the table's module creates it in the node's own
     namespace, even when a private one asks for it.
     """
+    rule_spelling.require_namespace(request.chain)
     text = None
     if private_network.kernel_at_least(5, 15):
         text = rule_spelling.of(table, request.chain, [], request.rule, False)

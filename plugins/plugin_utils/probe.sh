@@ -257,7 +257,9 @@ applied() {
 	set +f
 	begin applied
 	for d in /etc/systemd/system/vxlan-offload-*; do [ -e "$d" ] && p "unit ${d##*/}"; done
-	d=/var/lib/vxlan-offload/record.json
+	d=/var/lib/vxlan-offload
+	# of root alone: without root nothing in it exists
+	if [ ! -d $d ] || [ -x $d ]; then d=$d/record.json; fi
 	[ ! -e $d ] || { p 'record ' && file 'record ' $d; } || p unreadable
 	end
 }

@@ -45,14 +45,16 @@ def counters():  # type: () -> Dict[str, Any]
 
 def applied():  # type: () -> Dict[str, Any]
     """Part `applied` of the facts: what the workaround role has recorded here."""
-    record = None
-    if os.path.exists(PATH):
-        if not os.access(PATH, os.R_OK):
-            return {"unknown": NEEDS_ROOT}
-        try:
-            record = parse("\n".join(lines_of(PATH)))
-        except ValueError as error:
-            return {"unknown": str(error)}
+    # Its folder is root's alone: asking whether the file exists says no to everybody else.
+    try:
+        with open(PATH, encoding="utf-8", errors="replace") as stream:
+            record = parse("\n".join(stream.read().splitlines()))
+    except (FileNotFoundError, NotADirectoryError):
+        record = None
+    except OSError:
+        return {"unknown": NEEDS_ROOT}
+    except ValueError as error:
+        return {"unknown": str(error)}
     names = os.listdir(UNITS) if os.path.isdir(UNITS) else []
     units = sorted(name for name in names if re.match(r"vxlan-offload-", name))
     return {"source": "/var/lib/vxlan-offload", "record": record, "units": units}
