@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import stat
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import selftest, transcript
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import facts_input, selftest, transcript, transcript_frames
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import SUBSETS
 
 ARGUMENTS: dict[str, Any] = {
@@ -28,6 +30,7 @@ ARGUMENTS: dict[str, Any] = {
     "selftest": {"type": "dict"},
     "transcript": {"type": "path"},
 }
+RETURNED = ("changed", "failed", "unreachable", "msg", "node", "rc", "exception", "module_stdout", "module_stderr", "warnings")
 HEADER = "vxlan-offload-probe "
 PROBE = Path(transcript.__file__).with_name("probe.sh")
 
@@ -47,7 +50,7 @@ class ActionModule(ActionBase):
         else:
             answer = self._shell(options)
         if isinstance(answer.get("node"), dict):
-            answer["node"] = self._with_selftest(answer["node"], options, task_vars)
+            answer["node"] = self._with_selftest(facts_input.checked(answer["node"]), options, task_vars)
         return {**result, **answer}
 
     def _shell(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +77,11 @@ class ActionModule(ActionBase):
     def _saved(self, path: str) -> str:
         found = self._loader.path_dwim(path)
         try:
-            return Path(found).read_text(encoding="utf-8", errors="replace")
+            # A pipe would wait for ever, and a device never ends.
+            if not stat.S_ISREG(os.stat(found).st_mode):
+                raise AnsibleActionFail(f"cannot read transcript {path}: it is no plain file")
+            with open(found, encoding="utf-8", errors="replace") as stream:
+                return stream.read(transcript_frames.LARGEST + 1)
         except OSError as error:
             raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}; it is looked for on the controller") from None
 
@@ -85,7 +92,8 @@ class ActionModule(ActionBase):
             module_args=arguments,
             task_vars=task_vars,
         )
-        return answer
+        # The node wrote this. Of ansible_facts, add_host and the like in a result ansible-core makes variables and hosts.
+        return {key: answer[key] for key in RETURNED if key in answer}
 
     def _collect(self, options: dict[str, Any]) -> str:
         if self._connection.transport in ("winrm", "psrp", "network_cli", "netconf", "httpapi"):

@@ -16,10 +16,11 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict impo
 
 SCHEMA = 1
 _FACTS_KEYS = ("facts", "node")
-# C0, DEL, C1 and the marks that turn the direction of text: what a node could say to a terminal.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+# C0, DEL, C1, the marks that turn the direction of text, what has no width, halves of a pair: what a node could say to a terminal.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]+")
 _TEMPLATE = re.compile("[{](?=[{%#])")
 _LONGEST = 400
+_LONGEST_TEXT = 4000  # of any text in a report
 _NAMED = 20
 _VERDICT = ("status", "tcp", "udp", "summary", "action")
 
@@ -36,7 +37,7 @@ class Fleet(TypedDict):
 def printable(value: Any) -> Any:
     """The same value with every text safe for a terminal."""
     if isinstance(value, str):
-        return _CONTROL.sub(" ", value)
+        return _CONTROL.sub(" ", value if len(value) <= _LONGEST_TEXT else value[: _LONGEST_TEXT - 3] + "...")
     if isinstance(value, Mapping):
         return {printable(key): printable(one) for key, one in value.items()}
     return [printable(one) for one in value] if isinstance(value, (list, tuple)) else value
@@ -52,6 +53,19 @@ def _unknown(reason: str, how: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _not_foreseen(error: Exception) -> dict[str, Any]:
+    """A node can say anything. What nobody thought of must not cost the other hosts their verdict."""
+    return _unknown(f"the facts cannot be judged: {type(error).__name__} in this collection", "report this with the node's transcript")
+
+
+def _judged(result: Any, probe: Any) -> dict[str, Any]:
+    """The printable diagnosis of one host, whatever came from it."""
+    try:
+        return dict(printable(with_probe(host_diagnosis(result), probe)))
+    except Exception as error:  # pylint: disable=broad-except
+        return _not_foreseen(error)
+
+
 def _reason(result: Mapping[str, Any], default: str) -> str:
     found = result.get("error") or result.get("msg") or result.get("unreachable")
     return str(found) if isinstance(found, str) and found.strip() else default
@@ -62,7 +76,8 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
     if not isinstance(result, Mapping) or not result:
         return _unknown("the node was not read", "look at the output of the play for this host")
     if isinstance(result.get("diagnosis"), Mapping):
-        return dict(result["diagnosis"])
+        given = dict(result["diagnosis"])
+        return given if is_verdict({"tcp": "", "udp": "", **given}) else _unknown("the result has no verdict", "pass what the filter diagnose returned")
     if result.get("unreachable"):
         return _unknown(f"unreachable: {_reason(result, 'no connection')}", "make the node reachable and run again")
     facts = next((result[key] for key in _FACTS_KEYS if isinstance(result.get(key), Mapping)), None)
@@ -71,9 +86,30 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
             return dict(diagnose(facts))
         except ValueError as error:
             return _unknown(f"the facts cannot be judged: {error}", "read the node again with this version")
+        except Exception as error:  # pylint: disable=broad-except
+            return _not_foreseen(error)
     if result.get("error") or result.get("failed") or result.get("msg"):
         return _unknown(f"not read: {_reason(result, 'the task failed')}", "settle this error and run again")
     return _unknown("the result has no node facts", "pass what node_info returned")
+
+
+def is_verdict(value: Any) -> bool:
+    """Whether a diagnosis has what a report needs of it: it may have come over a network."""
+    if not isinstance(value, Mapping) or value.get("status") not in STATUSES:
+        return False
+    probe = value.get("probe") or {}
+    return (
+        all(isinstance(value.get(key), str) for key in ("tcp", "udp", "summary", "action"))
+        and is_list_of(value.get("defects") or [], str)
+        and is_list_of(value.get("mitigations") or [], Mapping)
+        and isinstance(probe, Mapping)
+        and (not probe or isinstance(probe.get("verdict"), str))
+    )
+
+
+def is_list_of(value: Any, kind: type) -> bool:
+    """Whether all that is in this list is of one kind."""
+    return isinstance(value, list) and all(isinstance(one, kind) for one in value)
 
 
 def _line(name: str, found: Mapping[str, Any], width: int) -> str:
@@ -140,7 +176,7 @@ def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None, e
         raise ValueError("fleet needs a dictionary of hosts: pass {host: what node_info returned}")
     asked = probes or {}
     hosts = {
-        str(printable(str(name))): printable(with_probe(host_diagnosis(result), asked.get(name)))
+        str(printable(str(name))): _judged(result, asked.get(name))
         for name, result in results.items()
     }
     order = sorted(hosts, key=lambda name: (STATUSES.index(hosts[name]["status"]), name))

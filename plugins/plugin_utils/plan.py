@@ -15,6 +15,8 @@ from typing import Any, TypedDict
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import validate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.actions import build_actions, refusal, undo_of, units_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import BY_ID, CATALOGUE, METHODS
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.effort import of_one_node
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts_input import checked
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, part, vxlan_devices
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import apply_actions, before_ours, record_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.units import Unit
@@ -128,8 +130,19 @@ def plan(facts: Facts, method: str, accept_risk: bool = False, service_cidr: str
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: use one of {', '.join(METHODS)}")
     validate.service_networks(service_cidr)  # a wrong one is told, also where no remedy needs it
-    base = before_ours(facts)
-    return plan_from(facts, base, judge(base), method, accept_risk, service_cidr)
+    facts = checked(facts)
+    with of_one_node():
+        unreadable = _unreadable_record(facts)
+        if unreadable:
+            return _empty(method, judge(facts), unreadable)
+        base = before_ours(facts)
+        return plan_from(facts, base, judge(base), method, accept_risk, service_cidr)
+
+
+def _unreadable_record(facts: Facts) -> str:
+    """Why nothing may be planned: what is applied already would be taken for the state before."""
+    reason = str((facts.get("applied") or {}).get("unknown") or "")
+    return f"cannot tell what was applied: {reason}" if "record.json" in reason else ""
 
 
 def plan_from(facts: Facts, base: Facts, before: Diagnosis, method: str, accept_risk: bool, service_cidr: str) -> Plan:

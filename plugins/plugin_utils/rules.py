@@ -26,6 +26,15 @@ _LONG_NAMES = {
 BASIC_OPTIONS = frozenset({"-p", "-s", "-d", "-i", "-o", "-f", "-c", "-4", "-6"})
 
 
+# iptables takes rules of 10,240 characters; a reader of a verdict takes fewer.
+_SHOWN = 1000
+
+
+def cut_text(text: str) -> str:
+    """The text of a rule as far as a verdict repeats it."""
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
 @dataclass(frozen=True)
 class Option:
     """One option with its values, for example `! --mark 0x4000/0x4000`."""

@@ -119,5 +119,5 @@ def _drop_unfinished(parts: dict[str, Any], transcript: Transcript) -> None:
 
 
 def _before_4_6(release: str) -> bool:
-    match = re.match(r"(\d+)\.(\d+)", release)
+    match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})", release)
     return match is not None and (int(match[1]), int(match[2])) < (4, 6)

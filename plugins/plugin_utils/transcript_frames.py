@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-HEADER = re.compile(r"vxlan-offload-probe (\d+) ([0-9a-zA-Z-]{8,})$")
+HEADER = re.compile(r"vxlan-offload-probe ([0-9]{1,9}) ([0-9a-zA-Z-]{8,64})$")
+# The probe cuts its sections: a node with everything sends less than a tenth of this. iptables and ip print lines of some 10,000 characters at most.
+LARGEST = 16 << 20
+LONGEST_LINE = 65_536
 NEEDS_ROOT = re.compile(r"permission denied|not permitted|must be root", re.IGNORECASE)
 # sections by the program that fills them, and its package
 PROGRAMS = {
@@ -68,9 +71,13 @@ class Transcript(NamedTuple):
 
 
 def frames(text: str) -> Transcript:
-    """Split a transcript into sections. ValueError: this is none, or one of another version."""
+    """Split a transcript into sections. ValueError: this is none, or one of another version, or larger than any node's."""
+    if len(text) > LARGEST:
+        raise ValueError(f"the transcript has more than {LARGEST >> 20} MiB, no node's has: collect it again with probe.sh")
     lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
     start, nonce = _header(lines)
+    if any(len(line) > LONGEST_LINE for line in lines):
+        raise ValueError(f"the transcript has a line of more than {LONGEST_LINE:,} characters, no tool prints that: collect it again")
     sections: list[Section] = []
     current: _Open | None = None
     for line in lines[start:]:
@@ -88,7 +95,7 @@ def frames(text: str) -> Transcript:
         elif verb == "cut":
             if current:
                 current.cut = True
-        elif verb == "end" and current and re.fullmatch(r"\d+", words[-1]):
+        elif verb == "end" and current and re.fullmatch("[0-9]{1,9}", words[-1]):
             sections.append(current.close(int(words[-1])))
             current = None
     return Transcript((*sections, *_unfinished(current)), False)

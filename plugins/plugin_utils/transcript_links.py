@@ -24,7 +24,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_f
 
 Checksum = Literal["udpcsum", "noudpcsum", "external", "unknown"]
 FlowChecksum = Optional[Literal["udpcsum", "noudpcsum"]]
-LINK = re.compile(r"\d+: (?P<name>[^ @]+)(?:@\S+)?: <(?P<flags>[^>]*)> mtu (?P<mtu>\d+)")
+LINK = re.compile(r"[0-9]+: (?P<name>[^ @]+)(?:@\S+)?: <(?P<flags>[^>]*)> mtu (?P<mtu>[0-9]{1,10})(?![0-9])")
 FEATURE = re.compile(r"\s*([\w-]+): (on|off)(?: \[(fixed|requested on|requested off|not requested)\])?\s*$")
 # what ethtool calls the features that have an old name of their own (its off_flag_def); the others are sums of several
 OLD_NAMES = {
@@ -106,7 +106,7 @@ def _over(section: Section | None, device: VxlanDevice, bridged: bool) -> tuple[
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and re.fullmatch("[0-9]{1,10}", text) else None
 
 
 def _outer(value: dict[str, str], external: bool) -> Literal["ipv4", "ipv6", "unknown"]:

@@ -40,7 +40,7 @@ def counters():  # type: () -> Dict[str, Any]
     errors = values.get("InCsumErrors", "")
     return {
         "source": "/proc/net/snmp",
-        "udp_in_csum_errors": int(errors) if errors.isdigit() else None,
+        "udp_in_csum_errors": int(errors) if re.match(r"[0-9]{1,20}\Z", errors) else None,
     }
 
 
@@ -51,7 +51,7 @@ def applied():  # type: () -> Dict[str, Any]
     text = "\n".join(lines_of(RECORD))
     try:
         record = json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"unknown": "%s is no JSON: look at it" % RECORD}
     if record is not None and not isinstance(record, dict):
         return {"unknown": "%s is no JSON object: look at it" % RECORD}
