@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import facts_input, selftest, transcript, transcript_frames
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import SUBSETS
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 
 ARGUMENTS: dict[str, Any] = {
     "reader": {"type": "str", "choices": ["shell", "python"], "default": "shell"},
@@ -59,7 +60,7 @@ class ActionModule(ActionBase):
             return {"changed": False, "node": transcript.parse(text)}
         except (AnsibleActionFail, ValueError) as error:
             # Returned, not raised: failed_when does not see what is raised, and a node that cannot be read is a line of the report.
-            return {"changed": False, "failed": True, "msg": str(error)}
+            return {"changed": False, "failed": True, "msg": printable(str(error))}
 
     def _with_selftest(self, node: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         """In the same task: a second one would cost every host its time, also where nothing is to be tried."""
@@ -93,7 +94,7 @@ class ActionModule(ActionBase):
             task_vars=task_vars,
         )
         # The node wrote this. Of ansible_facts, add_host and the like in a result ansible-core makes variables and hosts.
-        return {key: answer[key] for key in RETURNED if key in answer}
+        return {key: answer[key] if key == "node" else printable(answer[key]) for key in RETURNED if key in answer}
 
     def _collect(self, options: dict[str, Any]) -> str:
         if self._connection.transport in ("winrm", "psrp", "network_cli", "netconf", "httpapi"):
@@ -131,5 +132,5 @@ def script(options: dict[str, Any]) -> str:
 def _no_answer(answer: dict[str, Any]) -> str:
     lines = (answer["stderr"] or answer["stdout"]).strip().splitlines()
     code = answer.get("rc", "?")
-    said = lines[-1].strip() if lines else f"it printed nothing, return code {code}"
+    said = lines[-1].strip()[:300] if lines else f"it printed nothing, return code {code}"
     return f"the probe did not run on the node: {said}; check that `ansible -m raw -a id` works with the same become settings"

@@ -13,6 +13,12 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.remedies imp
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import Diagnosis, judge
 
 
+def status_of(facts: Facts) -> str:
+    """The status alone, which takes a tenth of the time. Raises ValueError when `facts` are not node facts."""
+    with of_one_node():
+        return judge(checked(facts))["status"]
+
+
 def diagnose(facts: Facts) -> Diagnosis:
     """The verdict on a node, with its remedies ranked when it needs one.
 

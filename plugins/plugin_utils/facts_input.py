@@ -103,7 +103,7 @@ def _wrong(shape: _Shape, value: Any, path: str) -> str:
 
 def _doubled(tables: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a table is there twice: the order of tables is not known, and all orders of many would take for ever."""
-    names = [(one.get("family", "ipv4"), one.get("backend"), one.get("table")) for one in tables]
+    names = [(one.get("family", "ipv4"), one.get("backend"), one.get("table")) for one in tables if one.get("state") != "absent"]
     return len(set(names)) < len(names)
 
 
@@ -127,5 +127,5 @@ def _part(name: str, found: Any) -> Any:
 def checked(facts: Any) -> dict[str, Any]:
     """The facts with every part in its shape or unknown. Raises ValueError when they are no facts."""
     if not isinstance(facts, Mapping):
-        raise ValueError("these are no facts of a node: pass the 'node' that node_info returned")
+        raise ValueError("diagnose needs the facts of one node: pass the 'node' that node_info returned")
     return {name: _part(name, found) if name in _SHAPES else found for name, found in facts.items()}

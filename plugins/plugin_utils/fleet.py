@@ -11,16 +11,14 @@ from typing import Any, TypedDict
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_versions import node_versions
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.probed import remark, with_probe
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 SCHEMA = 1
 _FACTS_KEYS = ("facts", "node")
-# C0, DEL, C1, the marks that turn the direction of text, what has no width, halves of a pair: what a node could say to a terminal.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]+")
 _TEMPLATE = re.compile("[{](?=[{%#])")
 _LONGEST = 400
-_LONGEST_TEXT = 4000  # of any text in a report
 _NAMED = 20
 _VERDICT = ("status", "tcp", "udp", "summary", "action")
 
@@ -32,15 +30,6 @@ class Fleet(TypedDict):
     hosts: dict[str, Any]
     summary: dict[str, Any]
     lines: list[str]
-
-
-def printable(value: Any) -> Any:
-    """The same value with every text safe for a terminal."""
-    if isinstance(value, str):
-        return _CONTROL.sub(" ", value if len(value) <= _LONGEST_TEXT else value[: _LONGEST_TEXT - 3] + "...")
-    if isinstance(value, Mapping):
-        return {printable(key): printable(one) for key, one in value.items()}
-    return [printable(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _unknown(reason: str, how: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue im
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.effort import of_one_node
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts_input import checked
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, part, vxlan_devices
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import apply_actions, before_ours, record_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.units import Unit
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import Diagnosis, judge
@@ -42,7 +43,7 @@ class Plan(TypedDict):
 
 def _empty(method: str, judged: Diagnosis, refused: str = "", risk: str = "") -> Plan:
     return {
-        "method": method, "devices": [], "refused": refused, "risk": risk, "actions": [], "undo": [], "units": [],
+        "method": method, "devices": [], "refused": printable(refused), "risk": risk, "actions": [], "undo": [], "units": [],
         "record": {}, "simulated": _outcome(judged),
     }  # fmt: skip
 

@@ -16,9 +16,9 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue im
 
 _UNIT = re.compile(r"vxlan-offload-[A-Za-z0-9_.:@\\-]{1,200}\.(service|timer)\Z")
 _LINK = re.compile(r"[A-Za-z0-9_.:@\\-]{1,200}\.wants/(vxlan-offload-[A-Za-z0-9_.:@\\-]{1,200})\Z")
-# As Felix reads it: names and true or false, with commas.
-_OVERRIDE = re.compile(r"([A-Za-z0-9]{1,60}=(true|false)(,[A-Za-z0-9]{1,60}=(true|false)){0,30})?\Z")
-_NAME = re.compile(r"[^\x00-\x20\x7f/{}]{1,15}\Z")
+# As Felix reads it: names and values, with commas.
+_OVERRIDE = re.compile(r"([A-Za-z0-9]{1,60}=[A-Za-z0-9]{0,20}(, ?[A-Za-z0-9]{1,60}=[A-Za-z0-9]{0,20}){0,30})?\Z")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}\Z")  # as plugin_utils/validate.py lets into a unit
 # The words of a rule that was taken away: kube-proxy's comments have spaces. None has braces, which could be a template.
 _RULE_WORD = re.compile(r"[ -z|~]{1,256}\Z")
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")

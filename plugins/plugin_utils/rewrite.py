@@ -32,7 +32,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     vxlan_devices,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Packet, Tri, networks
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import cut_text, parse_rule, print_rule
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule, shown_text
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import (
     BaseChain,
     End,
@@ -251,7 +251,7 @@ def place_of(step: Optional[Step]) -> str:
     rule = parse_rule(step.text)
     shown = replace(rule, matches=tuple(match for match in rule.matches if match.module != "comment"))
     text = step.text if step.backend == "nftables" else print_rule(shown)
-    return f"{step.table} {step.chain} rule {step.number} ({cut_text(text)})"
+    return f"{step.table} {step.chain} rule {step.number} ({shown_text(text)})"
 
 
 def _who(clients: Sequence[str]) -> str:

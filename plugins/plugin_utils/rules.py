@@ -28,10 +28,19 @@ BASIC_OPTIONS = frozenset({"-p", "-s", "-d", "-i", "-o", "-f", "-c", "-4", "-6"}
 
 # iptables takes rules of 10,240 characters; a reader of a verdict takes fewer.
 _SHOWN = 1000
+_QUOTED = r'"(?:[^"\\]|\\.)*(?:"|\Z)'
+_COMMENT = re.compile(rf"(?:^|(?<= ))(?:-m comment )?--comment (?:{_QUOTED}|\S+)(?: |\Z)|(?:^| )comment {_QUOTED}")
 
 
-def cut_text(text: str) -> str:
-    """The text of a rule as far as a verdict repeats it."""
+def shown_text(text: str) -> str:
+    """The text of a rule as far as a verdict repeats it: a comment decides nothing, and nobody knows what people write there."""
+    if "comment" in text:
+        text = _COMMENT.sub("", text).strip()
+    return short(text)
+
+
+def short(text: str) -> str:
+    """A text that is not longer than a reader takes."""
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 

@@ -24,6 +24,12 @@ PROGRAMS = {
 }
 
 
+def said(text: str) -> str:
+    """What a program of the node said, as a part of a reason: one line, not longer than a reader takes."""
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:297] + "..."
+
+
 class Section(NamedTuple):
     name: str
     args: str
@@ -47,7 +53,7 @@ class Section(NamedTuple):
         text = next((line for line in self.lines if line.strip() and line[0] != "#"), "")
         if NEEDS_ROOT.search(text):
             return "needs root: run with become"
-        return text or f"{self.name} ended with return code {self.code}"
+        return said(text) or f"{self.name} ended with return code {self.code}"
 
 
 class Transcript(NamedTuple):

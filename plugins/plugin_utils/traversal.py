@@ -25,7 +25,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching imp
     refined,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Packet, Tri, network
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Rule, Target, cut_text
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Rule, Target, shown_text
 
 MAX_DEPTH = 32
 MAX_STATES = 64
@@ -61,7 +61,7 @@ class Step:
     mark: Mark = field(default=Mark(), compare=False)
 
     def __str__(self) -> str:
-        return f"{self.packet} {self.table} {self.chain} {self.number} {cut_text(self.text)}".rstrip()
+        return f"{self.packet} {self.table} {self.chain} {self.number} {shown_text(self.text)}".rstrip()
 
 
 Trace = tuple[Step, ...]

@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 from typing import Any
 
 import pytest
+from terminal import on_terminal
 
 TRANSCRIPTS = Path(__file__).resolve().parents[2] / "data/transcripts"
 NAME = "kubenet.vxlan_offload.progress"
@@ -40,26 +37,6 @@ def environment(collections: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_HOME": str(tmp_path_factory.mktemp("home")), "TERM": "xterm",
         "VXLAN_OFFLOAD_PROGRESS_REFRESH": "0",
     }  # fmt: skip
-
-
-def on_terminal(command: list[str], environment: dict[str, str], columns: int = 100, stdout: Any = None) -> str:
-    """What a terminal of this width gets; stdout may go elsewhere."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = subprocess.Popen(command, stdin=slave, stdout=stdout or slave, stderr=slave, env=environment)
-    os.close(slave)
-    found = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # EIO: nobody has the other end any more
-            break
-        if not piece:
-            break
-        found += piece
-    os.close(master)
-    assert process.wait() == 0, found
-    return found.decode()
 
 
 def screen(text: str) -> list[str]:

@@ -109,7 +109,7 @@ def _places(value: Any) -> Any:
 def plain(text: Any) -> str:
     """The text of an error or an unknown, if it is the project's own: one line, no Python in it, an end to it."""
     assert isinstance(text, str) and text.strip(), text
-    assert "\n" not in text and len(text) < 1000, text[:200]
+    assert "\n" not in text and len(text) <= 1000, text[:200]
     assert not any(word in text for word in ("Traceback", "object has no attribute", "NoneType", "KeyError", "not subscriptable", "unhashable")), text
     assert "Exceeds the limit" not in text and "invalid literal" not in text, text
     return text
