@@ -29,9 +29,7 @@ def spend(amount: int = 1) -> None:
     """Count some work. Raises TooMuch when a node has used up what it may."""
     _Effort.left -= amount
     if _Effort.left < 0 and _Effort.counted:
-        raise TooMuch(
-            f"its rules need more than {MOST:,} comparisons: no ordinary rule set does, look at the node with iptables-save"
-        )
+        raise TooMuch(f"its rules need more than {MOST:,} comparisons: no ordinary rule set does, look at the node with iptables-save")
 
 
 @contextmanager

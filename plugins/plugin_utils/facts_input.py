@@ -52,7 +52,7 @@ _SHAPES: dict[str, Mapping[str, Any]] = {
     "kernel": {
         "release": _TEXT, "version": _TEXT, "machine": _TEXT, "version_signature": _TEXT, "upstream": _TEXT, "os": _Map(_TEXT),
         "changelog": {"asked": _FLAG, **dict.fromkeys(("line", "head", "newest", "oldest", "source"), _TEXT)},
-        "selftest": {name: _TEXT for name in ("zero_checksum", "lco_checksum", "reason", "source")},
+        "selftest": dict.fromkeys(("zero_checksum", "lco_checksum", "reason", "source"), _TEXT),
     },
     "vxlan": {"devices": _List(_DEVICE, MOST_DEVICES)},
     "links": {"devices": _List(_LINK, 4 * MOST_DEVICES)},
@@ -120,7 +120,9 @@ def _part(name: str, found: Any) -> Any:
         return {"unknown": f"{name} has {len(found['devices'])} devices, more than the {MOST_DEVICES} that are judged"}
     if not wrong and name == "applied":
         why = wrong_record(found.get("record"))
-        return {"unknown": f"/var/lib/vxlan-offload/record.json is not what the role workaround writes ({why}): look at it"} if why else found
+        return (
+            {"unknown": f"/var/lib/vxlan-offload/record.json is not what the role workaround writes ({why}): look at it"} if why else found
+        )
     return {"unknown": f"{name} is not as node_info returns it ({wrong}): {_AGAIN}"} if wrong else found
 
 

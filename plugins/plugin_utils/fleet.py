@@ -44,7 +44,8 @@ def _unknown(reason: str, how: str) -> dict[str, Any]:
 
 def _not_foreseen(error: Exception) -> dict[str, Any]:
     """A node can say anything. What nobody thought of must not cost the other hosts their verdict."""
-    return _unknown(f"the facts cannot be judged: {type(error).__name__} in this collection", "report this with the node's transcript")
+    why = f"the facts cannot be judged: {type(error).__name__} in this collection"
+    return _unknown(why, "report this with the node's transcript")
 
 
 def _judged(result: Any, probe: Any) -> dict[str, Any]:
@@ -66,7 +67,8 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
         return _unknown("the node was not read", "look at the output of the play for this host")
     if isinstance(result.get("diagnosis"), Mapping):
         given = dict(result["diagnosis"])
-        return given if is_verdict({"tcp": "", "udp": "", **given}) else _unknown("the result has no verdict", "pass what the filter diagnose returned")
+        known = is_verdict({"tcp": "", "udp": "", **given})
+        return given if known else _unknown("the result has no verdict", "pass what the filter diagnose returned")
     if result.get("unreachable"):
         return _unknown(f"unreachable: {_reason(result, 'no connection')}", "make the node reachable and run again")
     facts = next((result[key] for key in _FACTS_KEYS if isinstance(result.get(key), Mapping)), None)

@@ -14,7 +14,13 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernels impo
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, lookups, part, tables
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.releases import calico, felix_turns_offload_off
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite, rewrite
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, rule_arguments, rule_text, same_rule, shown_text
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import (
+    parse_rule,
+    rule_arguments,
+    rule_text,
+    same_rule,
+    shown_text,
+)
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import (
     CHECKSUM,
     Action,

@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 HEADER = re.compile(r"vxlan-offload-probe ([0-9]{1,9}) ([0-9a-zA-Z-]{8,64})$")
-# The probe cuts its sections: a node with everything sends less than a tenth of this. iptables and ip print lines of some 10,000 characters at most.
+# The probe cuts its sections: a node with everything sends less than a tenth of this. Lines of tools have some 10,000 characters at most.
 LARGEST = 16 << 20
 LONGEST_LINE = 65_536
 NEEDS_ROOT = re.compile(r"permission denied|not permitted|must be root", re.IGNORECASE)
@@ -78,12 +78,9 @@ class Transcript(NamedTuple):
 
 def frames(text: str) -> Transcript:
     """Split a transcript into sections. ValueError: this is none, or one of another version, or larger than any node's."""
-    if len(text) > LARGEST:
-        raise ValueError(f"the transcript has more than {LARGEST >> 20} MiB, no node's has: collect it again with probe.sh")
+    _bounded(text)
     lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
     start, nonce = _header(lines)
-    if any(len(line) > LONGEST_LINE for line in lines):
-        raise ValueError(f"the transcript has a line of more than {LONGEST_LINE:,} characters, no tool prints that: collect it again")
     sections: list[Section] = []
     current: _Open | None = None
     for line in lines[start:]:
@@ -116,6 +113,14 @@ class _Open:
 
     def close(self, code: int | None) -> Section:
         return Section(self.name, self.args, tuple(self.lines), code, self.cut)
+
+
+def _bounded(text: str) -> None:
+    """Raises ValueError for what no node prints: it would take the controller's time and memory."""
+    if len(text) > LARGEST:
+        raise ValueError(f"the transcript has more than {LARGEST >> 20} MiB, no node's has: collect it again with probe.sh")
+    if any(len(line) > LONGEST_LINE for line in text.split("\n")):
+        raise ValueError(f"the transcript has a line of more than {LONGEST_LINE:,} characters, no tool prints that: collect it again")
 
 
 def _unfinished(current: _Open | None) -> list[Section]:

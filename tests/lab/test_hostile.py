@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A node that lies, in the real playbooks: it harms neither the controller nor the verdict of the node beside it.
 
-Whatever the kernel and the tools take as a name or a comment is there as they take it. An honest node of the same lab says what a verdict is without a liar.
+Whatever the kernel and the tools take as a name or a comment is there as they take it. An honest node of the same lab says what a verdict
+is without a liar.
 """
 
 from __future__ import annotations
@@ -27,9 +28,25 @@ LIAR, HONEST = NODE % "nft", NODE % "legacy"
 FILES = {"fleet.json", "report.html", "junit.xml", "report.md", "vxlan_offload.prom"}
 FORMATS = ["html", "junit", "markdown", "textfile"]
 # Names of devices: at most 15 bytes, no space, slash or colon. What runs is `h`, made by a shell, a template or a page.
-DEVICES = ("{{7*7}}", "{%if%}", "$(id>h)", "`id>h`", "<b>x</b>", "a|b`c`", "\x1b[31mred", "\x9b31m", "x\u202egnp", "__proto__", '"&\'<x>', "\\n\\x41", "]]>", 'a"}1')
+DEVICES = (
+    "{{7*7}}",
+    "{%if%}",
+    "$(id>h)",
+    "`id>h`",
+    "<b>x</b>",
+    "a|b`c`",
+    "\x1b[31mred",
+    "\x9b31m",
+    "x\u202egnp",
+    "__proto__",
+    "\"&'<x>",
+    "\\n\\x41",
+    "]]>",
+    'a"}1',
+)
 TEXT = (
-    "{{ lookup('pipe','touch %s') }} {%% raw %%} $(touch %s) `touch %s` <script>ran=1</script> <img src=x onerror=ran=1> ]]> &lt; [x](http://e.example) | # "
+    "{{ lookup('pipe','touch %s') }} {%% raw %%} $(touch %s) `touch %s` <script>ran=1</script> <img src=x onerror=ran=1> "
+    "]]> &lt; [x](http://e.example) | # "
     '\x1b[2J\x1b]0;t\x07 \x9b31m \u202egnp \u2066 \u200b {a="b"} 1 !unsafe __proto__'
 ) % ((HARM,) * 3)
 SECRET = "hunter2"
@@ -57,7 +74,9 @@ def poison(lab: Any, node: str) -> list[str]:
     maybe = ["-m", "statistic", "--mode", "random", "--probability", "0.5"]
     for at in range(0, len(TEXT), 100):
         comment = ["-m", "comment", "--comment", TEXT[at : at + 100] + " " + SECRET]
-        lab.run(node, "iptables-nft", "-t", "nat", "-I", "POSTROUTING", *maybe, *comment, "-j", "LOG", "--log-prefix", "<b>{{7*7}}$(id>h)`|")
+        lab.run(
+            node, "iptables-nft", "-t", "nat", "-I", "POSTROUTING", *maybe, *comment, "-j", "LOG", "--log-prefix", "<b>{{7*7}}$(id>h)`|"
+        )
     write(lab, node, "/etc/os-release", 'NAME="%s"\nID=%s\nPRETTY_NAME="%s"\nVERSION_ID="{{ 7 * 7 }}"\n' % (TEXT, TEXT, TEXT))
     write(lab, node, "/etc/cni/net.d/00-x.conflist", json.dumps({"name": TEXT, "plugins": [{"type": TEXT}]}))
     write(lab, node, "/run/flannel/subnet.env", "FLANNEL_NETWORK=%s\n" % TEXT.replace("\n", " "))
@@ -203,11 +222,25 @@ def test_names_of_the_inventory(lab: Any, before: dict[str, Any], liar: list[str
 
 
 def test_the_progress_line(lab: Any, liar: list[str], collections: Path, tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", lab.inventory, COLLECTION + "diagnose", "-e", f"vxlan_offload_report_dir={tmp_path}"]
+    command = [
+        str(Path(sys.executable).parent / "ansible-playbook"),
+        "-i",
+        lab.inventory,
+        COLLECTION + "diagnose",
+        "-e",
+        f"vxlan_offload_report_dir={tmp_path}",
+    ]
     environment = {
-        **os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_HOME": str(tmp_path / "home"), "TERM": "xterm", "NO_COLOR": "1",
-        "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACKS_ENABLED": COLLECTION + "progress", "VXLAN_OFFLOAD_PROGRESS_REFRESH": "0", "ANSIBLE_PIPELINING": "True",
-    }  # fmt: skip
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "ANSIBLE_HOME": str(tmp_path / "home"),
+        "TERM": "xterm",
+        "NO_COLOR": "1",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_CALLBACKS_ENABLED": COLLECTION + "progress",
+        "VXLAN_OFFLOAD_PROGRESS_REFRESH": "0",
+        "ANSIBLE_PIPELINING": "True",
+    }
     text = on_terminal(command, environment)
     assert "read 2 of 2" in text and "AFFECTED" in text
     quiet(text, ours="\r\n|\r\x1b\\[K")
@@ -233,11 +266,27 @@ def test_transcripts_of_the_liar_and_of_an_honest_node(lab: Any, before: dict[st
 
 
 RECORDS: dict[str, Any] = {
-    "the Felix of the whole cluster": {"method": "clear_mark", "undo": [{"module": "felix_override", "args": {"value": "ChecksumOffloadBroken=false"}}]},
+    "the Felix of the whole cluster": {
+        "method": "clear_mark",
+        "undo": [{"module": "felix_override", "args": {"value": "ChecksumOffloadBroken=false"}}],
+    },
     "a unit that is not ours": {"method": "clear_mark", "undo": [], "units": ["../../ssh/sshd_config"]},
-    "a template": {"method": "clear_mark", "undo": [{"module": "netfilter_rule", "args": {
-        "backend": "nft", "table": "nat", "chain": "OUTPUT", "state": "present", "rule": ["-j", "{{ lookup('pipe', 'touch %s') }}" % HARM]}}]},
-}  # fmt: skip
+    "a template": {
+        "method": "clear_mark",
+        "undo": [
+            {
+                "module": "netfilter_rule",
+                "args": {
+                    "backend": "nft",
+                    "table": "nat",
+                    "chain": "OUTPUT",
+                    "state": "present",
+                    "rule": ["-j", "{{ lookup('pipe', 'touch %s') }}" % HARM],
+                },
+            }
+        ],
+    },
+}
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -267,15 +316,21 @@ def result_of(run: Any, node: str) -> dict[str, Any]:
 def test_a_python_that_returns_what_it_likes(lab: Any, before: dict[str, Any], tmp_path: Path) -> None:
     """The interpreter of the node is the node's: the result of any module is what it prints."""
     lie = {
-        "changed": True, "node": {"schema": 1, "vxlan": {"devices": [[]]}, "applied": {"record": {"undo": 7}}, HONEST: {}},
-        "diagnosis": {"status": "unaffected"}, "ansible_facts": {"ansible_connection": "ssh", "liar_was_here": True},
-        "add_host": {"host_name": "evil", "groups": ["all"], "host_vars": {}}, "add_group": "evil", "ansible_stats": {"data": {"evil": 1}},
-    }  # fmt: skip
+        "changed": True,
+        "node": {"schema": 1, "vxlan": {"devices": [[]]}, "applied": {"record": {"undo": 7}}, HONEST: {}},
+        "diagnosis": {"status": "unaffected"},
+        "ansible_facts": {"ansible_connection": "ssh", "liar_was_here": True},
+        "add_host": {"host_name": "evil", "groups": ["all"], "host_vars": {}},
+        "add_group": "evil",
+        "ansible_stats": {"data": {"evil": 1}},
+    }
     python = tmp_path / "python3"
     python.write_text("#!/bin/sh\ncat >/dev/null\ncat <<'END'\n%s\nEND\n" % json.dumps(lie), encoding="utf-8")
     python.chmod(0o755)
     tmp_path.chmod(0o755)
-    inventory = renamed(lab, tmp_path, {}, ansible_python_interpreter=str(python), diagnose_reader="python", diagnose_kernel_selftest="never")
+    inventory = renamed(
+        lab, tmp_path, {}, ansible_python_interpreter=str(python), diagnose_reader="python", diagnose_kernel_selftest="never"
+    )
     run = play(lab, "diagnose", tmp_path / "report", inventory=inventory)
     assert run.returncode == 0, run.output
     quiet(run.output)
@@ -302,9 +357,11 @@ def test_a_shell_that_sends_what_it_likes(name: str, lab: Any, before: dict[str,
     inventory = renamed(lab, tmp_path, {}, ansible_shell_executable=str(path))
     begun = time.monotonic()
     run = lab.playbook(
-        COLLECTION + "diagnose", inventory_path=inventory, environment={"ANSIBLE_TASK_TIMEOUT": "20"},
+        COLLECTION + "diagnose",
+        inventory_path=inventory,
+        environment={"ANSIBLE_TASK_TIMEOUT": "20"},
         variables={"vxlan_offload_report_dir": str(tmp_path / "report"), "vxlan_offload_report_formats": FORMATS},
-    )  # fmt: skip
+    )
     assert run.returncode == 0 and time.monotonic() - begun < 120, run.output
     quiet(run.output)
     hosts = formats(tmp_path / "report")

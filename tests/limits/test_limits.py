@@ -41,15 +41,19 @@ def with_rules(rules: Iterator[str]) -> str:
 
 
 def with_chains(first: str, chains: dict[str, list[str]]) -> str:
-    lines = [f"{NONCE} begin chain nft nat {name}\n-N {name}\n" + "".join(f"-A {name} {rule}\n" for rule in rules) + f"{NONCE} end chain 0\n"
-             for name, rules in chains.items()]  # fmt: skip
+    lines = [
+        f"{NONCE} begin chain nft nat {name}\n-N {name}\n" + "".join(f"-A {name} {rule}\n" for rule in rules) + f"{NONCE} end chain 0\n"
+        for name, rules in chains.items()
+    ]
     text = TEXT.replace(HEAD, HEAD + f"-A POSTROUTING {first}\n")
     return text.replace(f"{NONCE} complete", "".join(lines) + f"{NONCE} complete")
 
 
 def device(number: int) -> str:
-    return (f"{number + 9}: vx{number}: <BROADCAST,UP,LOWER_UP> mtu 1450 qdisc noqueue state UNKNOWN \\    link/ether 66:76:de:38:cd:64 \\    "
-            f"vxlan id {number} local 10.1.0.11 dev eth0 srcport 0 0 dstport 4789 udpcsum")  # fmt: skip
+    return (
+        f"{number + 9}: vx{number}: <BROADCAST,UP,LOWER_UP> mtu 1450 qdisc noqueue state UNKNOWN \\    link/ether 66:76:de:38:cd:64 \\    "
+        f"vxlan id {number} local 10.1.0.11 dev eth0 srcport 0 0 dstport 4789 udpcsum"
+    )
 
 
 # What a lying node can send, and the words of the verdict that it gets; none: any verdict, but within the limits.
@@ -60,21 +64,40 @@ LIES: dict[str, tuple[Callable[[], str], str]] = {
     "a rule of 10 MB": (lambda: with_rules(iter(["x" * 10_000_000])), "a line of more than 65,536 characters"),
     "200,000 short rules": (lambda: with_rules(f"-s 10.0.0.0/8 -j LOG -m {n}" for n in range(200_000)), ""),
     "forks that each have a mark of their own": (
-        lambda: with_rules(rule for n in range(1000) for rule in (f"{MAYBE} {MARK} {n:#x}/0xffff", f"{MAYBE} -j ACCEPT")), "comparisons"),
+        lambda: with_rules(rule for n in range(1000) for rule in (f"{MAYBE} {MARK} {n:#x}/0xffff", f"{MAYBE} -j ACCEPT")),
+        "comparisons",
+    ),
     "forks that each end in another NAT": (
-        lambda: with_rules(rule for n in range(1000) for rule in (f"{MAYBE} {MARK} {n:#x}/0xffff", f"{MAYBE} -j MASQUERADE --to-ports {n}")), ""),
+        lambda: with_rules(
+            rule for n in range(1000) for rule in (f"{MAYBE} {MARK} {n:#x}/0xffff", f"{MAYBE} -j MASQUERADE --to-ports {n}")
+        ),
+        "",
+    ),
     "forks of every bit": (lambda: with_rules(f"{MAYBE} {MARK} {1 << n % 32:#x}/{1 << n % 32:#x}" for n in range(2000)), ""),
-    "chains that are jumped to twice, 60 deep": (
-        lambda: with_chains("-j C0", {f"C{n}": [f"-j C{n + 1}"] * 2 for n in range(60)}), ""),
+    "chains that are jumped to twice, 60 deep": (lambda: with_chains("-j C0", {f"C{n}": [f"-j C{n + 1}"] * 2 for n in range(60)}), ""),
     "chains that fork and are jumped to 200 times, 60 deep": (
-        lambda: with_chains("-j C0", {f"C{n}": [f"{MAYBE} {MARK} {n * 4 + k:#x}/0xff" for k in range(30)] + [f"{MAYBE} -j C{n + 1}"] * 200
-                                      for n in range(60)}), "comparisons"),
+        lambda: with_chains(
+            "-j C0",
+            {f"C{n}": [f"{MAYBE} {MARK} {n * 4 + k:#x}/0xff" for k in range(30)] + [f"{MAYBE} -j C{n + 1}"] * 200 for n in range(60)},
+        ),
+        "comparisons",
+    ),
     "a chain that leads to itself": (lambda: with_chains("-j C0", {"C0": ["-j C1"], "C1": ["-j C0", "-j C1"]}), ""),
-    "1,000 devices": (lambda: TEXT.replace(f"{NONCE} begin vxlan\n", f"{NONCE} begin vxlan\n" + "\n".join(map(device, range(1000))) + "\n"), "256"),
-    "200 devices": (lambda: TEXT.replace(f"{NONCE} begin vxlan\n", f"{NONCE} begin vxlan\n" + "\n".join(map(device, range(200))) + "\n"), ""),
-    "100,000 sections": (lambda: TEXT.replace(f"{NONCE} complete", "".join(
-        f"{NONCE} begin addr d{n}\nx\n{NONCE} end addr 0\n" for n in range(100_000)) + f"{NONCE} complete"), ""),
-}  # fmt: skip
+    "1,000 devices": (
+        lambda: TEXT.replace(f"{NONCE} begin vxlan\n", f"{NONCE} begin vxlan\n" + "\n".join(map(device, range(1000))) + "\n"),
+        "256",
+    ),
+    "200 devices": (
+        lambda: TEXT.replace(f"{NONCE} begin vxlan\n", f"{NONCE} begin vxlan\n" + "\n".join(map(device, range(200))) + "\n"),
+        "",
+    ),
+    "100,000 sections": (
+        lambda: TEXT.replace(
+            f"{NONCE} complete", "".join(f"{NONCE} begin addr d{n}\nx\n{NONCE} end addr 0\n" for n in range(100_000)) + f"{NONCE} complete"
+        ),
+        "",
+    ),
+}
 
 
 def _lie(make: Callable[[], str], answer: Any) -> None:

@@ -19,13 +19,95 @@ _WANTED = int(os.environ.get("HOSTILE_EXAMPLES", "0"))
 
 # What does harm to a shell, a template, a page, a terminal, XML, Markdown, metrics, a number or a loop that takes it at its word.
 WORDS = (
-    "", " ", "-", "--", "!", '"', "'", "\\", "/", ":", ",", "=", "0", "-1", "1e9", "0x", "0xg", "9" * 5000, "0x" + "f" * 200, "\u00b2", "\u0663", "1_0",
-    "a" * 3000, "$(touch h)", "`touch h`", ";touch h;", "{{ lookup('pipe', 'touch h') }}", "{% for x in range(9) %}", "{{ 7 * 7 }}", "!unsafe x", "&a *a",
-    "<script>alert(1)</script>", "]]>", "<!--", "&lt;", "[x](http://e.example)", "`|`", "# h", '{a="b"} 1', "\\n", "%s%n", "../../etc/passwd", "\x00",
-    "\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\r", "\x07", "\x7f", "\u202egnp", "\u2066", "\u200b", "\ufeff", "\u2028", "\x0b", "\x0c", "\x85", "\ud800",
-    "\ufffe", "\U0001f525", "\u65e5\u672c", "__proto__", "constructor", "null", "true", "NaN", "[" * 3000, "{\"a\":" * 2000, "::", "::/0", "0.0.0.0/0", "10.96.0.10/33",
-    "unknown", "ansible_facts", "-j", "-g", "-m", "--mark", "-A", "*nat", "COMMIT", ":POSTROUTING", "begin", "end", "complete", "cut", "vxlan id", "vxlan external",
-)  # fmt: skip
+    "",
+    " ",
+    "-",
+    "--",
+    "!",
+    '"',
+    "'",
+    "\\",
+    "/",
+    ":",
+    ",",
+    "=",
+    "0",
+    "-1",
+    "1e9",
+    "0x",
+    "0xg",
+    "9" * 5000,
+    "0x" + "f" * 200,
+    "\u00b2",
+    "\u0663",
+    "1_0",
+    "a" * 3000,
+    "$(touch h)",
+    "`touch h`",
+    ";touch h;",
+    "{{ lookup('pipe', 'touch h') }}",
+    "{% for x in range(9) %}",
+    "{{ 7 * 7 }}",
+    "!unsafe x",
+    "&a *a",
+    "<script>alert(1)</script>",
+    "]]>",
+    "<!--",
+    "&lt;",
+    "[x](http://e.example)",
+    "`|`",
+    "# h",
+    '{a="b"} 1',
+    "\\n",
+    "%s%n",
+    "../../etc/passwd",
+    "\x00",
+    "\x1b[2J",
+    "\x1b]0;title\x07",
+    "\x9b31m",
+    "\r",
+    "\x07",
+    "\x7f",
+    "\u202egnp",
+    "\u2066",
+    "\u200b",
+    "\ufeff",
+    "\u2028",
+    "\x0b",
+    "\x0c",
+    "\x85",
+    "\ud800",
+    "\ufffe",
+    "\U0001f525",
+    "\u65e5\u672c",
+    "__proto__",
+    "constructor",
+    "null",
+    "true",
+    "NaN",
+    "[" * 3000,
+    '{"a":' * 2000,
+    "::",
+    "::/0",
+    "0.0.0.0/0",
+    "10.96.0.10/33",
+    "unknown",
+    "ansible_facts",
+    "-j",
+    "-g",
+    "-m",
+    "--mark",
+    "-A",
+    "*nat",
+    "COMMIT",
+    ":POSTROUTING",
+    "begin",
+    "end",
+    "complete",
+    "cut",
+    "vxlan id",
+    "vxlan external",
+)
 words = st.one_of(st.sampled_from(WORDS), st.text(max_size=12))
 
 
@@ -41,7 +123,7 @@ def _edit(kind: str, lines: list[str], at: int, other: int, word: str) -> list[s
     parts = line.split(" ")
     place = other % len(parts)
     changed = {
-        "drop line": lambda: [],
+        "drop line": list,
         "repeat line": lambda: [line] * 3,
         "cut line": lambda: [line[: other % (len(line) + 1)]],
         "join": lambda: [line + lines[other % len(lines)]],
@@ -60,7 +142,7 @@ _KINDS = ("drop line", "repeat line", "cut line", "join", "new line", "replace w
 
 @st.composite
 def mutated(draw: Any, texts: Sequence[str], most: int = 6, frames: str = "") -> str:
-    """One of the texts with some edits. `frames`: lines that start with this word are left alone, so that the edits reach the parsers of the sections."""
+    """One of the texts with some edits. `frames`: lines that start with this word are left alone, so that parsers of sections get the edits."""
     lines = draw(st.sampled_from(list(texts))).split("\n")
     for _edit_number in range(draw(st.integers(1, most))):
         places = [at for at, line in enumerate(lines) if not frames or not line.startswith(frames)]
@@ -74,8 +156,12 @@ def mutated(draw: Any, texts: Sequence[str], most: int = 6, frames: str = "") ->
 def json_values(depth: int = 4) -> Any:
     """Anything that JSON can hold, with the keys that ours have among them."""
     leaf = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), words)
-    keys = st.one_of(words, st.sampled_from(["devices", "tables", "chains", "unknown", "features", "name", "source", "status", "undo", "args", "module"]))
-    return st.recursive(leaf, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(keys, inner, max_size=3)), max_leaves=depth * 3)
+    keys = st.one_of(
+        words, st.sampled_from(["devices", "tables", "chains", "unknown", "features", "name", "source", "status", "undo", "args", "module"])
+    )
+    return st.recursive(
+        leaf, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(keys, inner, max_size=3)), max_leaves=depth * 3
+    )
 
 
 @st.composite
@@ -110,6 +196,8 @@ def plain(text: Any) -> str:
     """The text of an error or an unknown, if it is the project's own: one line, no Python in it, an end to it."""
     assert isinstance(text, str) and text.strip(), text
     assert "\n" not in text and len(text) <= 1000, text[:200]
-    assert not any(word in text for word in ("Traceback", "object has no attribute", "NoneType", "KeyError", "not subscriptable", "unhashable")), text
+    assert not any(
+        word in text for word in ("Traceback", "object has no attribute", "NoneType", "KeyError", "not subscriptable", "unhashable")
+    ), text
     assert "Exceeds the limit" not in text and "invalid literal" not in text, text
     return text

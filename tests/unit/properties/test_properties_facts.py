@@ -31,8 +31,14 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript i
 
 FACTS: list[dict[str, Any]] = [dict(parse(recorded(name))) for name in NAMES]
 APPLIED = copy.deepcopy(FACTS[0])
-APPLIED["applied"] = {"source": "x", "units": [], "record": {k: v for k, v in plan(FACTS[0], "tx_checksum_off")["record"].items()}}
-PROBE = {"verdict": "works", "reason": "3 of 3", "udp": {"asked": 3, "answered": 3}, "tcp": {"asked": 3, "answered": 3}, "evidence": {"a": [1]}}
+APPLIED["applied"] = {"source": "x", "units": [], "record": dict(plan(FACTS[0], "tx_checksum_off")["record"])}
+PROBE = {
+    "verdict": "works",
+    "reason": "3 of 3",
+    "udp": {"asked": 3, "answered": 3},
+    "tcp": {"asked": 3, "answered": 3},
+    "evidence": {"a": [1]},
+}
 PLAN = {"candidates": [{"network_plugin": "calico", "kube_version": "1.30.0"}], "release": "2.31.0", "told_by": "you"}
 OTHER = fleet({"other": {"node": FACTS[1]}})["hosts"]["other"]
 
@@ -58,8 +64,12 @@ def test_facts_that_are_ours_but_for_some_places(facts: Any) -> None:
 @tried(100)
 @given(spoiled([*FACTS, APPLIED]), st.sampled_from(["auto", "clear_mark", "tx_checksum_off", "service_route", "kube_postrouting_detached"]))
 def test_filters_say_in_one_line_what_is_wrong(facts: Any, method: str) -> None:
-    for call in (lambda: plan(facts, method, True, "10.96.0.0/12"), lambda: ranked(facts), lambda: diagnose(facts),
-                 lambda: preflight({"node": facts}, PLAN)):  # fmt: skip
+    for call in (
+        lambda: plan(facts, method, True, "10.96.0.0/12"),
+        lambda: ranked(facts),
+        lambda: diagnose(facts),
+        lambda: preflight({"node": facts}, PLAN),
+    ):
         try:
             call()
         except ValueError as error:
@@ -67,7 +77,14 @@ def test_filters_say_in_one_line_what_is_wrong(facts: Any, method: str) -> None:
 
 
 @tried(100)
-@given(st.one_of(json_values(), st.dictionaries(st.sampled_from(["node", "facts", "diagnosis", "msg", "unreachable", "failed", "error"]), json_values(), max_size=3)))
+@given(
+    st.one_of(
+        json_values(),
+        st.dictionaries(
+            st.sampled_from(["node", "facts", "diagnosis", "msg", "unreachable", "failed", "error"]), json_values(), max_size=3
+        ),
+    )
+)
 def test_a_result_that_is_anything(result: Any) -> None:
     in_a_fleet(result)
 
@@ -118,13 +135,36 @@ def test_the_progress_line_counts_any_node(facts: Any) -> None:
 
 # Records: what a node asks to be undone
 
-RECORDS = [plan(facts, method, True, "10.96.0.0/12")["record"] for facts in FACTS[:3] for method in ("clear_mark", "tx_checksum_off", "service_route", "notrack")]
+RECORDS = [
+    plan(facts, method, True, "10.96.0.0/12")["record"]
+    for facts in FACTS[:3]
+    for method in ("clear_mark", "tx_checksum_off", "service_route", "notrack")
+]
 LIES: dict[str, Any] = {
     "another module": {"method": "clear_mark", "undo": [{"module": "command", "args": {"argv": ["reboot"]}}]},
-    "the cluster's Felix, by a record of something else": {"method": "clear_mark", "undo": [{"module": "felix_override", "args": {"value": "A=true"}}]},
-    "more than an override for Felix": {"method": "felix_override", "undo": [{"module": "felix_override", "args": {"value": 'A=true"},"x":{"y'}}]},
-    "a template in a rule": {"method": "clear_mark", "undo": [{"module": "netfilter_rule", "args": {
-        "backend": "nft", "table": "nat", "chain": "OUTPUT", "state": "present", "rule": ["-m", "comment", "--comment", "{{ lookup('pipe', 'id') }}"]}}]},
+    "the cluster's Felix, by a record of something else": {
+        "method": "clear_mark",
+        "undo": [{"module": "felix_override", "args": {"value": "A=true"}}],
+    },
+    "more than an override for Felix": {
+        "method": "felix_override",
+        "undo": [{"module": "felix_override", "args": {"value": 'A=true"},"x":{"y'}}],
+    },
+    "a template in a rule": {
+        "method": "clear_mark",
+        "undo": [
+            {
+                "module": "netfilter_rule",
+                "args": {
+                    "backend": "nft",
+                    "table": "nat",
+                    "chain": "OUTPUT",
+                    "state": "present",
+                    "rule": ["-m", "comment", "--comment", "{{ lookup('pipe', 'id') }}"],
+                },
+            }
+        ],
+    },
     "a template as a device": {"method": "tx_checksum_off", "undo": [{"module": "offload", "args": {"device": "{{ x }}", "features": {}}}]},
     "a path as a unit": {"method": "clear_mark", "undo": [], "units": ["../../../etc/passwd"]},
     "a unit of somebody else": {"method": "clear_mark", "undo": [], "units": ["sshd.service"]},
@@ -132,7 +172,7 @@ LIES: dict[str, Any] = {
     "another method": {"method": "../main", "undo": []},
     "no list": {"method": "clear_mark", "undo": {"module": "offload"}},
     "no arguments": {"method": "clear_mark", "undo": [{"module": "offload"}]},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("record", [one for one in RECORDS if one])
@@ -160,7 +200,9 @@ def test_any_record_is_ours_or_not(record: Any) -> None:
 
 def test_a_port_that_is_text_makes_the_devices_unknown() -> None:
     facts = b.facts("kube_1_17_before_fix", vxlan=b.vxlan(b.device(port="4789; reboot")))
-    assert plan(facts, "clear_mark")["refused"].startswith("the VXLAN devices are not known: vxlan is not as node_info returns it (devices.port)")
+    assert plan(facts, "clear_mark")["refused"].startswith(
+        "the VXLAN devices are not known: vxlan is not as node_info returns it (devices.port)"
+    )
 
 
 def test_more_devices_than_a_node_has_are_not_judged() -> None:

@@ -22,7 +22,10 @@ QUERY = build_query(7, "kubernetes.default.svc.cluster.local")
 INNER = bytes([0x45, 0, 0, 36, 0, 0, 0, 0, 64, 17, 0, 0, 10, 244, 0, 1, 10, 244, 1, 1]) + b"\x30\x39\0\x35\0\x10\0\0abcdefgh"
 PACKET = (bytes(10) + bytes([0x45, 0, 0, 86, 0, 0, 0, 0, 64, 17, 0, 0, 10, 1, 0, 11, 10, 1, 0, 12]) + b"\x9c\x40\x12\xb5\0\x42\0\0"
           + b"\x08\0\0\0\0\x10\0\0" + bytes(12) + b"\x08\0" + INNER)  # fmt: skip
-LINES = ["\n".join(line for line in recorded(name).split("\n") if "vxlan id" in line or " via " in line or line.startswith("-")) for name in NAMES]
+LINES = [
+    "\n".join(line for line in recorded(name).split("\n") if "vxlan id" in line or " via " in line or line.startswith("-"))
+    for name in NAMES
+]
 
 
 @st.composite

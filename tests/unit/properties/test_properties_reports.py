@@ -34,7 +34,18 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_textf
 REPORT = report()
 TEXT = json.dumps(REPORT, indent=1)
 # What a terminal, a log or a page must not get from anybody's text.
-FORBIDDEN = {*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), "\u061c", "\u200b", "\u200e", "\u2028", "\u202e", "\u2066", "\ufeff", "\U000e0041"} - {"\n"}
+FORBIDDEN = {
+    *map(chr, range(0x20)),
+    *map(chr, range(0x7F, 0xA0)),
+    "\u061c",
+    "\u200b",
+    "\u200e",
+    "\u2028",
+    "\u202e",
+    "\u2066",
+    "\ufeff",
+    "\U000e0041",
+} - {"\n"}
 
 
 def one_line(error: ValueError) -> None:

@@ -25,7 +25,15 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_t
 
 SAVES = [path.read_text(encoding="utf-8") for path in sorted(b.RULES.glob("*.rules"))]
 RULES = sorted({line.split(" ", 2)[2] for text in SAVES for line in text.splitlines() if line.startswith("-A ") and line.count(" ") > 1})
-NFT = sorted({line.strip() for name in NAMES if name.startswith(("nft_kube", "ipv6_nft")) for line in recorded(name).splitlines() if re.match(r"\t+(meta|oif|ip|jump|mark|masq)", line)})
+NFT = sorted(
+    {
+        line.strip()
+        for name in NAMES
+        if name.startswith(("nft_kube", "ipv6_nft"))
+        for line in recorded(name).splitlines()
+        if re.match(r"\t+(meta|oif|ip|jump|mark|masq)", line)
+    }
+)
 
 
 @tried(200)

@@ -25,9 +25,39 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict impo
 TEXTS = [recorded(name).replace(recorded(name).split("\n", 1)[0].rsplit(" ", 1)[-1], NONCE) for name in NAMES]
 # What each parser of a section gets for the rest of a node that is as it was recorded.
 SECTIONS = sorted({" ".join(line.split(" ")[2:]) for text in TEXTS for line in text.split("\n") if line.startswith(f"{NONCE} begin ")})
-STARTS = ("", "url configz", "url proxyMode\n", "url metrics\nkubernetes_build_info{git_version=\"v", "record ", "unit ", "name kube-proxy\n--", "os ID=", "os NAME=",
-          "signature ", "newest ", "oldest ", "line ", "head ", "source ", "Udp: ", "1: ", "    inet ", "driver: ", "tx-checksum-ip-generic: ",
-          "-A POSTROUTING ", "-N ", "*nat\n", "legacy_table ", "nft ", "legacy ", "unreadable", "default dev ", "FLANNEL_NETWORK=", "subset ", "Uid: ")  # fmt: skip
+STARTS = (
+    "",
+    "url configz",
+    "url proxyMode\n",
+    'url metrics\nkubernetes_build_info{git_version="v',
+    "record ",
+    "unit ",
+    "name kube-proxy\n--",
+    "os ID=",
+    "os NAME=",
+    "signature ",
+    "newest ",
+    "oldest ",
+    "line ",
+    "head ",
+    "source ",
+    "Udp: ",
+    "1: ",
+    "    inet ",
+    "driver: ",
+    "tx-checksum-ip-generic: ",
+    "-A POSTROUTING ",
+    "-N ",
+    "*nat\n",
+    "legacy_table ",
+    "nft ",
+    "legacy ",
+    "unreadable",
+    "default dev ",
+    "FLANNEL_NETWORK=",
+    "subset ",
+    "Uid: ",
+)
 
 
 def judged(text: str) -> None:
@@ -75,7 +105,12 @@ def with_section(text: str, name: str, lines: list[str], code: int) -> str:
 
 
 @tried(150)
-@given(st.sampled_from(TEXTS), st.sampled_from(SECTIONS), st.lists(st.tuples(st.sampled_from(STARTS), words), max_size=6), st.sampled_from([0, 0, 0, 1, 4, 126, 127]))
+@given(
+    st.sampled_from(TEXTS),
+    st.sampled_from(SECTIONS),
+    st.lists(st.tuples(st.sampled_from(STARTS), words), max_size=6),
+    st.sampled_from([0, 0, 0, 1, 4, 126, 127]),
+)
 def test_a_section_with_anything_in_it(text: str, name: str, lines: list[tuple[str, str]], code: int) -> None:
     judged(with_section(text, name, [start + word for start, word in lines], code))
 
@@ -130,8 +165,10 @@ def test_numbers_of_thousands_of_digits_are_no_numbers() -> None:
 def test_a_node_that_says_it_is_another_host_speaks_for_itself_only() -> None:
     """Names of hosts, facts and results in a transcript are text of a section at most."""
     lie = 'hosts {"node2": {"status": "unaffected"}} ansible_facts {"ansible_connection": "local"} add_host node9 __proto__'
-    results = {"node1": {"node": parse(transcript(section("uname", lie), section("release", f"os NAME={lie}"), section("vxlan", lie)))},
-               "node2": {"node": parse(TEXTS[0])}}  # fmt: skip
+    results = {
+        "node1": {"node": parse(transcript(section("uname", lie), section("release", f"os NAME={lie}"), section("vxlan", lie)))},
+        "node2": {"node": parse(TEXTS[0])},
+    }
     alone = fleet({"node2": results["node2"]})["hosts"]["node2"]
     report = fleet(results)
     assert set(report["hosts"]) == {"node1", "node2"}
