@@ -111,7 +111,8 @@ def _part(name: str, found: Any) -> Any:
     if not isinstance(found, Mapping):
         return {"unknown": f"{name} is no dictionary: {_AGAIN}"}
     if "unknown" in found:
-        reason = " ".join(str(found["unknown"])[:_LONGEST_REASON].split())
+        said = found["unknown"]
+        reason = " ".join(said[:_LONGEST_REASON].split()) if isinstance(said, str) else ""
         return found if found["unknown"] == reason else {"unknown": reason or "no reason was given"}
     wrong = _wrong(_SHAPES[name], found, "")
     if not wrong and name == "netfilter" and _doubled(found.get("tables") or []):

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_versions import node_versions
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable, short
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.probed import remark, with_probe
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
@@ -58,7 +58,7 @@ def _judged(result: Any, probe: Any) -> dict[str, Any]:
 
 def _reason(result: Mapping[str, Any], default: str) -> str:
     found = result.get("error") or result.get("msg") or result.get("unreachable")
-    return str(found) if isinstance(found, str) and found.strip() else default
+    return short(found) if isinstance(found, str) and found.strip() else default
 
 
 def host_diagnosis(result: Any) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
         try:
             return dict(diagnose(facts))
         except ValueError as error:
-            return _unknown(f"the facts cannot be judged: {error}", "read the node again with this version")
+            return _unknown(f"the facts cannot be judged: {short(str(error))}", "read the node again with this version")
         except Exception as error:  # pylint: disable=broad-except
             return _not_foreseen(error)
     if result.get("error") or result.get("failed") or result.get("msg"):

@@ -20,7 +20,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     tables,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Tri, network, networks
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Option, Rule, parse_rule, short, shown_text
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import short
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Option, Rule, parse_rule, shown_text
 
 MARKER = "KUBE-MARK-MASQ"
 

@@ -15,6 +15,12 @@ _CONTROL = re.compile(
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]+"
 )
 _LONGEST = 4000
+_SHORT = 1000
+
+
+def short(text: str) -> str:
+    """A text that is not longer than a reader takes."""
+    return text if len(text) <= _SHORT else text[: _SHORT - 3] + "..."
 
 
 def printable(value: Any) -> Any:

@@ -62,7 +62,7 @@ def _wrong_action(action: Any, method: str) -> bool:
     if not isinstance(action, Mapping) or not isinstance(action.get("args"), Mapping):
         return True
     module = action.get("module")
-    if module not in _CHECKS or module == "felix_override" and method != "felix_override":
+    if not isinstance(module, str) or module not in _CHECKS or module == "felix_override" and method != "felix_override":
         return True
     return not _CHECKS[module](action["args"])
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any, Optional
 
@@ -248,10 +248,8 @@ def place_of(step: Optional[Step]) -> str:
     """A rule's place and its text without comments, for people."""
     if step is None:
         return ""
-    rule = parse_rule(step.text)
-    shown = replace(rule, matches=tuple(match for match in rule.matches if match.module != "comment"))
-    text = step.text if step.backend == "nftables" else print_rule(shown)
-    return f"{step.table} {step.chain} rule {step.number} ({shown_text(text)})"
+    text = shown_text(step.text if step.backend == "nftables" else print_rule(parse_rule(step.text)))
+    return f"{step.table} {step.chain} rule {step.number} ({text})"
 
 
 def _who(clients: Sequence[str]) -> str:

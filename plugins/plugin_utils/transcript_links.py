@@ -20,6 +20,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_frames import (
     Section,
     Transcript,
+    said,
 )
 
 Checksum = Literal["udpcsum", "noudpcsum", "external", "unknown"]
@@ -54,7 +55,7 @@ def vxlan(transcript: Transcript, canal: bool, old_kernel: bool) -> Vxlan:
         if match and re.search(r"\bvxlan (id|external)\b", line):
             devices.append(_device(transcript, match, line, canal, old_kernel))
         elif line.strip() and not match:
-            return {"unknown": f"ip -d link printed a line that is no device: {line[:80]}"}
+            return {"unknown": f"ip -d link printed a line that is no device: {said(line[:80])}"}
     return {
         "source": "ip -d link show type vxlan, ethtool -k",
         "devices": sorted(devices, key=lambda device: device["name"]),

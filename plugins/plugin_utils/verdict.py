@@ -34,9 +34,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.mitigations 
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, part, vxlan_devices, why_unknown
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_versions import node_versions
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable, short
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import short
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import before_ours, record_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.way import WayData, way
 

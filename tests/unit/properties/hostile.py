@@ -142,7 +142,7 @@ _KINDS = ("drop line", "repeat line", "cut line", "join", "new line", "replace w
 
 @st.composite
 def mutated(draw: Any, texts: Sequence[str], most: int = 6, frames: str = "") -> str:
-    """One of the texts with some edits. `frames`: lines that start with this word are left alone, so that parsers of sections get the edits."""
+    """One of the texts with some edits. `frames`: lines that start with this word are left alone, so that parsers of sections are met."""
     lines = draw(st.sampled_from(list(texts))).split("\n")
     for _edit_number in range(draw(st.integers(1, most))):
         places = [at for at, line in enumerate(lines) if not frames or not line.startswith(frames)]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from reasoning import build as b
 from transcripts import NAMES, recorded
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import kubespray
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts_input import MOST_DEVICES, checked
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import fleet
@@ -39,7 +40,7 @@ PROBE = {
     "tcp": {"asked": 3, "answered": 3},
     "evidence": {"a": [1]},
 }
-PLAN = {"candidates": [{"network_plugin": "calico", "kube_version": "1.30.0"}], "release": "2.31.0", "told_by": "you"}
+PLAN = kubespray.plan({"kube_version": "1.30.0", "kube_network_plugin": "calico"}, "2.31.0", {})
 OTHER = fleet({"other": {"node": FACTS[1]}})["hosts"]["other"]
 
 

@@ -68,7 +68,8 @@ def judged(text: str) -> None:
         plain(str(error))
         return
     reasons(facts)
-    assert checked(facts) == facts, "what our parser returns has the shape that is asked of every node"
+    known = {name: part for name, part in facts.items() if name != "applied"}
+    assert checked(known) == known, "what our parser returns has the shape that is asked of every node"
     verdict = diagnose(facts)
     assert verdict["status"] in STATUSES
     plain(verdict["summary"])
@@ -157,7 +158,7 @@ def test_numbers_of_thousands_of_digits_are_no_numbers() -> None:
     device = parse(transcript(section("vxlan", line)))["vxlan"]["devices"][0]
     assert (device["vni"], device["port"]) == (None, None)
     assert parse(transcript(section("counters", f"Udp: InCsumErrors\nUdp: {digits}")))["counters"]["udp_in_csum_errors"] is None
-    assert not frames(transcript() + f"{NONCE} begin x\n{NONCE} end x {digits}\n").find("x")
+    assert not frames(transcript(complete=False) + f"{NONCE} begin x\n{NONCE} end x {digits}\n").find("x")
     for release in (f"{digits}.4.0", f"5.{digits}.0", "\u0665.4.0"):
         judged(transcript(section("uname", f"{release} #1 SMP x86_64"), section("release"), section("vxlan", line)))
 
