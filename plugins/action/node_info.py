@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         else:
             answer = self._shell(options)
         if isinstance(answer.get("node"), dict):
-            answer["node"] = self._with_selftest(facts_input.checked(answer["node"]), options, task_vars)
+            answer["node"] = self._with_selftest(dict(facts_input.checked(answer["node"])), options, task_vars)
         return {**result, **answer}
 
     def _shell(self, options: dict[str, Any]) -> dict[str, Any]:

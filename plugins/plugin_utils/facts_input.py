@@ -9,7 +9,7 @@ A part that has not the shape of plugin_utils/facts.py is `unknown`, and the oth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Union
+from typing import Any, Callable, NamedTuple, Union
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.record import wrong_record
 
@@ -34,6 +34,7 @@ _TEXT: tuple[type, ...] = (str,)
 _TEXT_OR_NONE = (str, type(None))
 _NUMBER = (int, type(None))
 _FLAG = (bool, type(None))
+_FLAG_TYPES = set(_FLAG)
 _FEATURES = _Map({"active": _FLAG, "requested": _FLAG, "fixed": _FLAG})
 _LINK = {
     "name": _TEXT, "driver": _TEXT_OR_NONE, "mtu": _NUMBER, "addresses": _List(_TEXT), "addresses_ipv6": _List(_TEXT),
@@ -81,6 +82,44 @@ _SHAPES: dict[str, Mapping[str, Any]] = {
 _MAY_BE_NONE = frozenset({"selftest", "printers.*", "changelog", "nftables"})
 _AGAIN = "read the node again with this version"
 _Shape = Union[tuple[type, ...], _Map, _List, Mapping[str, Any]]
+_Check = Callable[[Any], bool]
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST
+
+
+def _texts(values: Sequence[Any]) -> bool:
+    # Rules are most of the facts: what a parser has made is looked at without a call for each.
+    if set(map(type, values)) <= {str}:
+        return max(map(len, values), default=0) <= _LONGEST
+    return all(map(_text, values))
+
+
+def _compiled(shape: _Shape, path: str) -> _Check:
+    """The shape as a function: 10,000 nodes have a hundred thousand features. `_wrong` says where it does not fit."""
+    if isinstance(shape, _Map):
+        inner = _compiled(shape.of, f"{path}.*")
+        found: _Check = lambda value: isinstance(value, Mapping) and _texts([*value]) and all(map(inner, value.values()))  # noqa: E731
+    elif isinstance(shape, _List):
+        most, every = shape.most, _texts if shape.of == _TEXT else None
+        one = _compiled(shape.of, path)
+        found = lambda value: (  # noqa: E731
+            isinstance(value, (list, tuple)) and len(value) <= most and (every(value) if every else all(map(one, value)))
+        )
+    elif isinstance(shape, tuple):
+        kinds = shape
+        return lambda value: isinstance(value, kinds) and (not isinstance(value, str) or len(value) <= _LONGEST)
+    elif all(of is _FLAG for of in shape.values()):  # features are most of the rest
+        return lambda value: isinstance(value, dict) and set(map(type, value.values())) <= _FLAG_TYPES
+    else:
+        checks = [(key, _compiled(of, f"{path}.{key}" if path else key)) for key, of in shape.items()]
+        found = lambda value: isinstance(value, Mapping) and all(  # noqa: E731
+            key not in value or check(value[key]) for key, check in checks
+        )
+    if path in _MAY_BE_NONE:
+        return lambda value: value is None or found(value)
+    return found
 
 
 def _wrong(shape: _Shape, value: Any, path: str) -> str:
@@ -101,6 +140,9 @@ def _wrong(shape: _Shape, value: Any, path: str) -> str:
     return next((found for where, of, one in pairs if (found := _wrong(of, one, where))), "")
 
 
+_CHECKS = {name: _compiled(shape, "") for name, shape in _SHAPES.items()}
+
+
 def _doubled(tables: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a table is there twice: the order of tables is not known, and all orders of many would take for ever."""
     names = [(one.get("family", "ipv4"), one.get("backend"), one.get("table")) for one in tables if one.get("state") != "absent"]
@@ -114,7 +156,7 @@ def _part(name: str, found: Any) -> Any:
         said = found["unknown"]
         reason = " ".join(said[:_LONGEST_REASON].split()) if isinstance(said, str) else ""
         return found if found["unknown"] == reason else {"unknown": reason or "no reason was given"}
-    wrong = _wrong(_SHAPES[name], found, "")
+    wrong = "" if _CHECKS[name](found) else _wrong(_SHAPES[name], found, "") or "shape"
     if not wrong and name == "netfilter" and _doubled(found.get("tables") or []):
         wrong = "tables"
     if wrong == "devices" and isinstance(found.get("devices"), list) and len(found["devices"]) > MOST_DEVICES:
@@ -127,8 +169,14 @@ def _part(name: str, found: Any) -> Any:
     return {"unknown": f"{name} is not as node_info returns it ({wrong}): {_AGAIN}"} if wrong else found
 
 
+class _Checked(dict[str, Any]):
+    """Facts that were looked at, so that they are not looked at again on their way through one diagnosis."""
+
+
 def checked(facts: Any) -> dict[str, Any]:
     """The facts with every part in its shape or unknown. Raises ValueError when they are no facts."""
+    if isinstance(facts, _Checked):
+        return facts
     if not isinstance(facts, Mapping):
         raise ValueError("diagnose needs the facts of one node: pass the 'node' that node_info returned")
-    return {name: _part(name, found) if name in _SHAPES else found for name, found in facts.items()}
+    return _Checked({name: _part(name, found) if name in _SHAPES else found for name, found in facts.items()})

@@ -78,8 +78,7 @@ class Transcript(NamedTuple):
 
 def frames(text: str) -> Transcript:
     """Split a transcript into sections. ValueError: this is none, or one of another version, or larger than any node's."""
-    _bounded(text)
-    lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
+    lines = _lines(text)
     start, nonce = _header(lines)
     sections: list[Section] = []
     current: _Open | None = None
@@ -115,12 +114,14 @@ class _Open:
         return Section(self.name, self.args, tuple(self.lines), code, self.cut)
 
 
-def _bounded(text: str) -> None:
+def _lines(text: str) -> list[str]:
     """Raises ValueError for what no node prints: it would take the controller's time and memory."""
     if len(text) > LARGEST:
         raise ValueError(f"the transcript has more than {LARGEST >> 20} MiB, no node's has: collect it again with probe.sh")
-    if any(len(line) > LONGEST_LINE for line in text.split("\n")):
+    lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
+    if max(map(len, lines)) > LONGEST_LINE:
         raise ValueError(f"the transcript has a line of more than {LONGEST_LINE:,} characters, no tool prints that: collect it again")
+    return lines
 
 
 def _unfinished(current: _Open | None) -> list[Section]:
