@@ -56,7 +56,7 @@ def configuration(text):  # type: (str) -> Dict[str, Any]
     """The KubeProxyConfiguration of /configz."""
     try:
         value = json.loads(text or "{}").get("kubeproxy.config.k8s.io")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
