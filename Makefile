@@ -29,6 +29,10 @@ test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
 # Each folder below tests/lab is a tier of its own.
+
+test-properties: venv ## What one lying node can cost the controller: 50 MB, a million rules, rules that fork (a minute or two)
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/limits
+
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/test_*.py
 

@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import stat
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import selftest, transcript
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import facts_input, selftest, transcript, transcript_frames
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import SUBSETS
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 
 ARGUMENTS: dict[str, Any] = {
     "reader": {"type": "str", "choices": ["shell", "python"], "default": "shell"},
@@ -30,6 +33,7 @@ ARGUMENTS: dict[str, Any] = {
     "transcript": {"type": "path"},
     "as_json": {"type": "bool", "default": False},
 }
+RETURNED = ("changed", "failed", "unreachable", "msg", "node", "rc", "exception", "module_stdout", "module_stderr", "warnings")
 HEADER = "vxlan-offload-probe "
 PROBE = Path(transcript.__file__).with_name("probe.sh")
 
@@ -49,9 +53,8 @@ class ActionModule(ActionBase):
         else:
             answer = self._shell(options)
         if isinstance(answer.get("node"), dict):
-            answer["node"] = self._with_selftest(answer["node"], options, task_vars)
-            if options["as_json"]:
-                answer["node_json"] = json.dumps(answer.pop("node"), separators=(",", ":"))
+            node = self._with_selftest(dict(facts_input.checked(answer.pop("node"))), options, task_vars)
+            answer.update({"node_json": json.dumps(node, separators=(",", ":"))} if options["as_json"] else {"node": node})
         return {**result, **answer}
 
     def _shell(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +63,7 @@ class ActionModule(ActionBase):
             return {"changed": False, "node": transcript.parse(text)}
         except (AnsibleActionFail, ValueError) as error:
             # Returned, not raised: failed_when does not see what is raised, and a node that cannot be read is a line of the report.
-            return {"changed": False, "failed": True, "msg": str(error)}
+            return {"changed": False, "failed": True, "msg": printable(str(error))}
 
     def _with_selftest(self, node: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         """In the same task: a second one would cost every host its time, also where nothing is to be tried."""
@@ -78,7 +81,11 @@ class ActionModule(ActionBase):
     def _saved(self, path: str) -> str:
         found = self._loader.path_dwim(path)
         try:
-            return Path(found).read_text(encoding="utf-8", errors="replace")
+            # A pipe would wait for ever, and a device never ends.
+            if not stat.S_ISREG(os.stat(found).st_mode):
+                raise AnsibleActionFail(f"cannot read transcript {path}: it is no plain file")
+            with open(found, encoding="utf-8", errors="replace") as stream:
+                return stream.read(transcript_frames.LARGEST + 1)
         except OSError as error:
             raise AnsibleActionFail(f"cannot read transcript {path}: {error.strerror}; it is looked for on the controller") from None
 
@@ -89,7 +96,8 @@ class ActionModule(ActionBase):
             module_args=arguments,
             task_vars=task_vars,
         )
-        return answer
+        # The node wrote this. Of ansible_facts, add_host and the like in a result ansible-core makes variables and hosts.
+        return {key: answer[key] if key == "node" else printable(answer[key]) for key in RETURNED if key in answer}
 
     def _collect(self, options: dict[str, Any]) -> str:
         if self._connection.transport in ("winrm", "psrp", "network_cli", "netconf", "httpapi"):
@@ -127,5 +135,5 @@ def script(options: dict[str, Any]) -> str:
 def _no_answer(answer: dict[str, Any]) -> str:
     lines = (answer["stderr"] or answer["stdout"]).strip().splitlines()
     code = answer.get("rc", "?")
-    said = lines[-1].strip() if lines else f"it printed nothing, return code {code}"
+    said = lines[-1].strip()[:300] if lines else f"it printed nothing, return code {code}"
     return f"the probe did not run on the node: {said}; check that `ansible -m raw -a id` works with the same become settings"

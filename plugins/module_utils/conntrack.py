@@ -116,7 +116,7 @@ def _find_by_netlink(direction: str, flow: Flow) -> Optional[Entry]:
 def parse_table(text: str) -> Dict[Tuple[str, Flow], Entry]:
     """/proc/net/nf_conntrack as a look-up table by direction and flow; TCP and UDP only."""
     table = {}  # type: Dict[Tuple[str, Flow], Entry]
-    pattern = re.compile(r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
+    pattern = re.compile(r"src=(\S+) dst=(\S+) sport=([0-9]{1,5}) dport=([0-9]{1,5})")
     for line in text.splitlines():
         words = line.split()
         tuples = pattern.findall(line)

@@ -95,6 +95,8 @@ def read_packet(captured: bytes, link_header: int) -> Optional[Outer]:
 
     link_header: how many bytes precede the outer IP header.
     """
+    if len(captured) < VNET_HEADER.size:
+        return None
     flags, _gso, _hdr_len, _gso_size, start, offset = VNET_HEADER.unpack(captured[: VNET_HEADER.size])
     frame = captured[VNET_HEADER.size :]
     if flags & NEEDS_CSUM:

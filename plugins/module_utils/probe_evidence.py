@@ -25,7 +25,7 @@ def parse_devices(text: str) -> List[Device]:
         options = re.search(r"^\s+vxlan .*$", block, re.MULTILINE)
         if not name or not options:
             continue
-        port = re.search(r" dstport (\d+)", options.group())
+        port = re.search(r" dstport ([0-9]{1,5})(?![0-9])", options.group())
         underlay = re.search(r" dev (\S+)", options.group())
         # Linux's own default for VXLAN is 8472; ip always prints the port, so this is for odd versions only.
         number = int(port.group(1)) if port else 8472

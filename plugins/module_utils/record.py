@@ -24,7 +24,7 @@ def parse(text):  # type: (str) -> Dict[str, Any]
     text = text.replace("\0", "").strip()
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # a thousand brackets
         raise ValueError("%s is %s: look at it" % (PATH, "no JSON" if text else "empty")) from None
     if not isinstance(found, dict):
         raise ValueError("%s is no JSON object: look at it" % PATH)

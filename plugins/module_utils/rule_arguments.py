@@ -11,7 +11,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors impor
 
 CHAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,27}\Z")
 INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}\+?\Z")
-NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)\Z")
+NUMBER = re.compile(r"(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})\Z")
+PORT = re.compile(r"[0-9]{1,5}\Z")
 # the short options that belong to a rule; all others are commands or choose another table
 RULE_OPTIONS = frozenset("psdjgiofm")
 # commands and options of the whole program; --modprobe would even run a program of the caller's choice
@@ -39,7 +40,7 @@ def _addresses(value):  # type: (str) -> bool
 def _ports(value):  # type: (str) -> bool
     for part in value.split(","):
         ends = part.split(":")
-        if len(ends) > 2 or not all(end.isdigit() and int(end) <= 65535 for end in ends):
+        if len(ends) > 2 or not all(PORT.match(end) and int(end) <= 65535 for end in ends):
             return False
     return True
 

@@ -13,13 +13,12 @@ from typing import Any, TypedDict
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.judging import judged
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_versions import node_versions
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable, short
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.probed import remark, with_probe
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 SCHEMA = 1
 _FACTS_KEYS = ("facts", "node")
-# C0, DEL, C1 and the marks that turn the direction of text: what a node could say to a terminal.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _TEMPLATE = re.compile("[{](?=[{%#])")
 _LONGEST = 400
 _NAMED = 20
@@ -35,17 +34,6 @@ class Fleet(TypedDict):
     lines: list[str]
 
 
-def printable(value: Any) -> Any:
-    """The same value with every text safe for a terminal."""
-    if isinstance(value, str):
-        return value if value.isprintable() else _CONTROL.sub(" ", value)
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, Mapping):
-        return {printable(key): printable(one) for key, one in value.items()}
-    return [printable(one) for one in value] if isinstance(value, (list, tuple)) else value
-
-
 def _unknown(reason: str, how: str) -> dict[str, Any]:
     """A diagnosis for a node that nothing is known about."""
     return {
@@ -56,9 +44,23 @@ def _unknown(reason: str, how: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _not_foreseen(error: Exception) -> dict[str, Any]:
+    """A node can say anything. What nobody thought of must not cost the other hosts their verdict."""
+    why = f"the facts cannot be judged: {type(error).__name__} in this collection"
+    return _unknown(why, "report this with the node's transcript")
+
+
+def _judged(result: Any, probe: Any) -> dict[str, Any]:
+    """The printable diagnosis of one host, whatever came from it."""
+    try:
+        return dict(printable(with_probe(host_diagnosis(result), probe)))
+    except Exception as error:  # pylint: disable=broad-except
+        return _not_foreseen(error)
+
+
 def _reason(result: Mapping[str, Any], default: str) -> str:
     found = result.get("error") or result.get("msg") or result.get("unreachable")
-    return str(found) if isinstance(found, str) and found.strip() else default
+    return short(found) if isinstance(found, str) and found.strip() else default
 
 
 def host_diagnosis(result: Any) -> dict[str, Any]:
@@ -66,7 +68,9 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
     if not isinstance(result, Mapping) or not result:
         return _unknown("the node was not read", "look at the output of the play for this host")
     if isinstance(result.get("diagnosis"), Mapping):
-        return dict(result["diagnosis"])
+        given = dict(result["diagnosis"])
+        known = is_verdict({"tcp": "", "udp": "", **given})
+        return given if known else _unknown("the result has no verdict", "pass what the filter diagnose returned")
     if result.get("unreachable"):
         return _unknown(f"unreachable: {_reason(result, 'no connection')}", "make the node reachable and run again")
     try:
@@ -74,15 +78,12 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
         if facts is not None:
             return dict(diagnose(facts))
     except ValueError as error:
-        return _unknown(f"the facts cannot be judged: {error}", "read the node again with this version")
+        return _unknown(f"the facts cannot be judged: {short(str(error))}", "read the node again with this version")
+    except Exception as error:  # pylint: disable=broad-except
+        return _not_foreseen(error)
     if result.get("error") or result.get("failed") or result.get("msg"):
         return _unknown(f"not read: {_reason(result, 'the task failed')}", "settle this error and run again")
     return _unknown("the result has no node facts", "pass what node_info returned")
-
-
-def _host(result: Any, probe: Any) -> dict[str, Any]:
-    found: dict[str, Any] = printable(with_probe(host_diagnosis(result), probe))
-    return found
 
 
 def _facts(result: Mapping[str, Any]) -> Any:
@@ -90,6 +91,25 @@ def _facts(result: Mapping[str, Any]) -> Any:
     if isinstance(result.get("node_json"), str):
         return json.loads(result["node_json"])
     return next((result[key] for key in _FACTS_KEYS if isinstance(result.get(key), Mapping)), None)
+
+
+def is_verdict(value: Any) -> bool:
+    """Whether a diagnosis has what a report needs of it: it may have come over a network."""
+    if not isinstance(value, Mapping) or value.get("status") not in STATUSES:
+        return False
+    probe = value.get("probe") or {}
+    return (
+        all(isinstance(value.get(key), str) for key in ("tcp", "udp", "summary", "action"))
+        and is_list_of(value.get("defects") or [], str)
+        and is_list_of(value.get("mitigations") or [], Mapping)
+        and isinstance(probe, Mapping)
+        and (not probe or isinstance(probe.get("verdict"), str))
+    )
+
+
+def is_list_of(value: Any, kind: type) -> bool:
+    """Whether all that is in this list is of one kind."""
+    return isinstance(value, list) and all(isinstance(one, kind) for one in value)
 
 
 def _line(name: str, found: Mapping[str, Any], width: int) -> str:
@@ -154,7 +174,7 @@ def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None, e
     """
     if not isinstance(results, Mapping):
         raise ValueError("fleet needs a dictionary of hosts: pass {host: what node_info returned}")
-    hosts = {str(printable(str(name))): found for name, found in judged(results, probes or {}, _host).items()}
+    hosts = {str(printable(str(name))): found for name, found in judged(results, probes or {}, _judged).items()}
     order = sorted(hosts, key=lambda name: (STATUSES.index(hosts[name]["status"]), name))
     width = max((len(name) for name in hosts), default=0)
     counts = {status: sum(1 for one in hosts.values() if one["status"] == status) for status in STATUSES}

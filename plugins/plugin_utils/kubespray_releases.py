@@ -108,7 +108,7 @@ RELEASES: tuple[Release, ...] = (
 
 def numbers(text: str) -> tuple[int, ...]:
     """The numbers of a version, with or without v. Raises ValueError when it is none."""
-    found = re.match(r"v?(\d+(?:\.\d+){1,2})(?![\d.])", str(text).strip())
+    found = re.match(r"v?([0-9]{1,9}(?:\.[0-9]{1,9}){1,2})(?![\d.])", str(text).strip())
     if found is None:
         raise ValueError(f"version {text!r} is not understood: write it like 2.13.2")
     return tuple(int(one) for one in found[1].split("."))

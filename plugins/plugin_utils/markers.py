@@ -20,7 +20,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     tables,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Tri, network, networks
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Option, Rule, parse_rule
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import short
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Option, Rule, parse_rule, shown_text
 
 MARKER = "KUBE-MARK-MASQ"
 
@@ -143,7 +144,7 @@ def _from_rules(rules: list[tuple[str, Rule]], hosts: list[Address]) -> Marking:
     host_answers = [_worst([_marks(rule, host) for host in hosts]) for _text, rule in rules]
     pods = _worst([_marks(rule, None) for _text, rule in rules])
     shown = next((text for (text, _rule), answer in zip(rules, host_answers) if answer), rules[0][0])
-    return Marking(True, _worst(host_answers), pods, shown)
+    return Marking(True, _worst(host_answers), pods, shown_text(shown))
 
 
 def _from_configuration(facts: Facts, hosts: list[Address]) -> Optional[Marking]:
@@ -155,7 +156,7 @@ def _from_configuration(facts: Facts, hosts: list[Address]) -> Optional[Marking]
     if not inside:
         return None
     answers: list[Tri] = [negate(_worst([host.within(one) for one in inside]), True) for host in hosts]
-    return Marking(True, _worst(answers), False, f"kube-proxy clusterCIDR {text}")
+    return Marking(True, _worst(answers), False, f"kube-proxy clusterCIDR {short(text)}")
 
 
 def marking(facts: Facts, device: Mapping[str, Any]) -> Marking:

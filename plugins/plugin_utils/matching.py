@@ -14,6 +14,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets impo
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Match, Option, Rule
 
 ALL_BITS = 0xFFFFFFFF
+# No more digits than the kernel's 64 bits have: int() alone takes thousands, and spaces and underlines among them.
+_NUMBER = re.compile(r"(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})\Z")
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "ipv6-icmp"}
 
 
@@ -59,10 +61,9 @@ def all_of(answers: Iterable[Tri]) -> Tri:
 
 def number(text: str) -> Optional[int]:
     """A hexadecimal, octal or decimal number as iptables reads it, or None."""
-    try:
-        return int(text, 16) if text.lower().startswith("0x") else int(text, 10)
-    except ValueError:
+    if not _NUMBER.match(text):
         return None
+    return int(text, 16) if text[:2] in ("0x", "0X") else int(text, 10)
 
 
 def mark_and_mask(text: str) -> Optional[tuple[int, int]]:

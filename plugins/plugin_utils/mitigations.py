@@ -14,7 +14,13 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernels impo
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, lookups, part, tables
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.releases import calico, felix_turns_offload_off
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite, rewrite
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, rule_arguments, rule_text, same_rule
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import (
+    parse_rule,
+    rule_arguments,
+    rule_text,
+    same_rule,
+    shown_text,
+)
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import (
     CHECKSUM,
     Action,
@@ -93,7 +99,7 @@ def _from_step(facts: Facts, device: Mapping[str, Any], step: Step) -> Optional[
     owner = "vxlan_offload" if _is_ours(facts, args) else "unknown"
     if step.chain.startswith("cali-") or '"cali:' in step.text:
         owner = "calico"
-    evidence = f"{step.backend} {step.table} {step.chain} rule {step.number}: {step.text}"
+    evidence = f"{step.backend} {step.table} {step.chain} rule {step.number}: {shown_text(step.text)}"
     return _candidate(name, owner, evidence, "netfilter_rule", args)
 
 

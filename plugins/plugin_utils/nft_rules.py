@@ -16,7 +16,7 @@ from typing import Optional
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Match, Option, Rule, Target
 
 _MARK = r"(?:meta )?mark"
-_NUMBER = r"(0x[0-9a-fA-F]+|[0-9]+)"
+_NUMBER = r"(0x[0-9a-fA-F]{1,8}|[0-9]{1,10})"
 _NOISE = re.compile(r'counter(?: packets \d+ bytes \d+)?|comment "[^"]*"|# handle \d+\Z')
 _MASKED_MARK = re.compile(rf"{_MARK} (?:&|and) {_NUMBER} (==|!=) {_NUMBER}(?= |\Z)")
 _PLAIN_MARK = re.compile(rf"{_MARK} (==|!=)? ?{_NUMBER}(?= |\Z)")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Optional
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.effort import spend
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.nft_rules import parse_nft_rule
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Network, network, networks
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Rule, parse_rule
@@ -83,7 +84,7 @@ def prints_random_fully(facts: Facts, backend: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _shows_random_fully(version: str) -> bool:
-    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", version)
+    found = re.match(r"v?([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))?", version)
     return found is not None and tuple(int(one or 0) for one in found.groups()) >= RANDOM_FULLY_PRINTED_SINCE
 
 
@@ -101,6 +102,7 @@ def _parsed_base(
     backend: str, table: str, hook: str, texts: tuple[tuple[str, tuple[str, ...]], ...], unread: frozenset[str], shows: bool, known: bool
 ) -> BaseChain:
     """The same object for the same rules: a diagnosis asks for them some hundred times."""
+    spend(sum(len(rules) for _name, rules in texts) // 4)
     chains = {name: [(text, parse_rule(text)) for text in rules] for name, rules in texts}
     chains.setdefault(hook, [])
     return BaseChain(backend, table, hook, chains, unread, shows, known)

@@ -12,12 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Optional, TypedDict
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import SCHEMA, fleet, printable
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import is_list_of
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import SCHEMA, fleet, is_verdict, printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 CLEAN, FOUND, INCOMPLETE = 0, 2, 3
-_TEXTS = ("tcp", "udp", "summary", "action")
 _AGAIN = "run this part again"
 
 
@@ -69,20 +67,6 @@ def _result(one: Part, wanted: str) -> Mapping[str, Any]:
     return result
 
 
-def _is_verdict(value: Any) -> bool:
-    """Whether a host's value can be reported without a surprise: it came over a network."""
-    if not isinstance(value, Mapping) or value.get("status") not in STATUSES:
-        return False
-    probe = value.get("probe") or {}
-    return (
-        all(isinstance(value.get(key), str) for key in _TEXTS)
-        and is_list_of(value.get("defects") or [], str)
-        and is_list_of(value.get("mitigations") or [], Mapping)
-        and isinstance(probe, Mapping)
-        and (not probe or isinstance(probe.get("verdict"), str))
-    )
-
-
 def verdicts(one: Part, artifact: str = "") -> dict[str, Any]:
     """The verdicts of a complete part, by host. Raises ValueError with the reason when it is incomplete."""
     if one["problem"]:
@@ -99,7 +83,7 @@ def verdicts(one: Part, artifact: str = "") -> dict[str, Any]:
     hosts = {str(printable(str(name))): value for name, value in given.items()}
     if len(hosts) < len(given):
         raise ValueError("two of its hosts have one name when printed: rename one in the inventory")
-    wrong = sorted(name for name, value in hosts.items() if not _is_verdict(value))
+    wrong = sorted(name for name, value in hosts.items() if not is_verdict(value))
     if wrong:
         raise ValueError(f"no verdict for {wrong[0]} in its result: use the same version of the collection everywhere")
     return hosts

@@ -16,7 +16,10 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.files
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import validate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.actions import build_actions, refusal, undo_of, units_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import BY_ID, CATALOGUE, METHODS
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.effort import of_one_node
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts_input import checked
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, part, vxlan_devices
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import apply_actions, before_ours, record_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.units import Unit
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import Diagnosis, judge
@@ -41,7 +44,7 @@ class Plan(TypedDict):
 
 def _empty(method: str, judged: Diagnosis, refused: str = "", risk: str = "") -> Plan:
     return {
-        "method": method, "devices": [], "refused": refused, "risk": risk, "actions": [], "undo": [], "units": [],
+        "method": method, "devices": [], "refused": printable(refused), "risk": risk, "actions": [], "undo": [], "units": [],
         "record": {}, "simulated": _outcome(judged),
     }  # fmt: skip
 
@@ -129,8 +132,10 @@ def plan(facts: Facts, method: str, accept_risk: bool = False, service_cidr: str
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: use one of {', '.join(METHODS)}")
     validate.service_networks(service_cidr)  # a wrong one is told, also where no remedy needs it
-    base = before_ours(facts)
-    found = plan_from(facts, base, judge(base), method, accept_risk, service_cidr)
+    facts = checked(facts)
+    with of_one_node():
+        base = before_ours(facts)
+        found = plan_from(facts, base, judge(base), method, accept_risk, service_cidr)
     unreadable = _unreadable_record(facts)
     if unreadable and (found["actions"] or unreadable != NEEDS_ROOT):
         return {**found, "refused": f"cannot tell what was applied: {unreadable}", "actions": [], "undo": [], "units": [], "record": {}}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts_input import checked
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import host_diagnosis
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kubespray import VERSION_VARIABLE
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kubespray_releases import NEWEST_KNOWN
@@ -110,6 +111,7 @@ def preflight(result: Any, plan: Mapping[str, Any], remark: bool = True) -> dict
     facts = result.get("node") if isinstance(result, Mapping) else None
     if not isinstance(facts, Mapping):
         return _with(own, "none", plan)
+    facts = checked(facts)
     planned = planned_verdict(plan, part(facts, "kernel"))
     runs = cluster_runs(facts)
     if runs:

@@ -9,12 +9,18 @@ from collections.abc import Mapping
 from typing import Any
 
 CORRUPTED = "vxlan_checksum"
+_LARGEST = 65_536
 _KEPT = ("verdict", "reason", "udp", "tcp", "evidence")
 
 
 def _protocol(probe: Mapping[str, Any], name: str) -> str:
-    seen = probe.get(name) or {}
-    lost = seen.get("answered", 0) < seen.get("asked", 0) or bool(seen.get("first_syn_lost"))
+    seen = probe.get(name)
+    if not isinstance(seen, Mapping):
+        return "unknown"
+    answered, asked = (seen.get(key, 0) for key in ("answered", "asked"))
+    if not isinstance(answered, int) or not isinstance(asked, int):
+        return "unknown"
+    lost = answered < asked or bool(seen.get("first_syn_lost"))
     return "broken" if lost else "ok"
 
 
@@ -25,7 +31,10 @@ def with_probe(diagnosis: Mapping[str, Any], probe: Any) -> dict[str, Any]:
     if not isinstance(probe.get("verdict"), str):
         failed = probe.get("msg")
         return {**diagnosis, "probe": {"verdict": "unknown", "reason": str(failed)}} if failed else dict(diagnosis)
-    found = {**diagnosis, "probe": {key: probe[key] for key in _KEPT if key in probe}}
+    kept = {key: probe[key] for key in _KEPT if key in probe}
+    if len(repr(kept)) > _LARGEST:
+        kept = {"verdict": probe["verdict"][:80], "reason": "its evidence is larger than that of any node"}
+    found = {**diagnosis, "probe": kept}
     if probe["verdict"] == CORRUPTED and diagnosis["status"] != "affected":
         found.update(
             status="affected",

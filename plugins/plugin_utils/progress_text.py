@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.causes import FINE, NOT_CHECKED, Group, groups
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import status_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts, printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import shortened, status_counts
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES, judge
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 # Of the time that a run takes, judging on the way may have this share. The report judges every node anyway.
 _SHARE = 0.02
@@ -60,8 +61,8 @@ class Tally:
             self._statuses[host] = ""
             return
         try:
-            self._statuses[host] = judge(node)["status"]
-        except ValueError:
+            self._statuses[host] = status_of(node)
+        except Exception:  # pylint: disable=broad-except  # a node can say anything; the report says what is wrong with it
             self._statuses[host] = "unknown"
         self._judging += self._clock() - now
 

@@ -92,9 +92,9 @@ FLANNEL_FIXED = "0.20.2"
 
 def release_version(text: str, component: str) -> Version:
     """The three numbers of a release. Raises ValueError when there are not at least two."""
-    match = re.match(r"^v?(\d+)\.(\d+)(?:\.(\d+))?(?![\d.])", str(text).strip())
+    match = re.match(r"^v?([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))?(?![\d.])", str(text).strip())
     if match is None:
-        raise ValueError(f"{component} version {str(text)!r} is not understood: write it like 1.18.6")
+        raise ValueError(f"{component} version {str(text)[:80]!r} is not understood: write it like 1.18.6")
     major, minor, patch = match.groups()
     return versions.version(f"{major}.{minor}.{patch or 0}")
 

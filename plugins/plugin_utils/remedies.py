@@ -9,6 +9,8 @@ from typing import Any
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import validate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import CATALOGUE, Remedy
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.effort import of_one_node
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts_input import checked
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import SAFE, plan_from
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import before_ours, record_of
@@ -35,6 +37,12 @@ def ranked(facts: Facts, service_cidr: str = "", judged: Diagnosis | None = None
     Raises ValueError for a service CIDR that is none.
     """
     validate.service_networks(service_cidr)
+    facts = checked(facts)
+    with of_one_node():
+        return _ranked(facts, service_cidr, judged)
+
+
+def _ranked(facts: Facts, service_cidr: str, judged: Diagnosis | None) -> list[dict[str, Any]]:
     base = before_ours(facts)
     before = judged if judged and not record_of(facts) else judge(base)
     entries = [_entry(facts, base, before, remedy, service_cidr) for remedy in CATALOGUE]

@@ -59,7 +59,8 @@ def headline(hosts: Mapping[str, Mapping[str, Any]], summary: Mapping[str, Any])
         f"<strong>{_number(broken)}</strong> of {_count(len(hosts))} {'is' if broken == 1 else 'are'} broken now"
         if broken else f"No node of {_number(len(hosts))} is broken now"
     )  # fmt: skip
-    missing = [str(name) for name in summary.get("not_checked") or []]
+    named = summary.get("not_checked")
+    missing = [str(name) for name in named] if isinstance(named, list) else []
     lines = [f'<p class="headline {"bad" if broken else "good"}">{said}</p>']
     if missing:
         more = f" and {_number(len(missing) - 20)} more" if len(missing) > 20 else ""

@@ -34,12 +34,15 @@ def cause_key(diagnosis: Mapping[str, Any]) -> tuple[str, str, str]:
     text = str(diagnosis.get("summary") or "no reason was given")
     if not diagnosis.get("devices") and status_of(diagnosis) == "unknown":
         text = text.partition(":")[0]
-    defects = ", ".join(str(one) for one in diagnosis.get("defects") or [])
+    named = diagnosis.get("defects")
+    defects = ", ".join(str(one) for one in named) if isinstance(named, list) else ""
     return status_of(diagnosis), text, f"kernel defect {defects}" if defects else ""
 
 
 def _first_remedy(diagnosis: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
-    return next((one for one in diagnosis.get("remedies") or [] if one.get("applicable") and not one.get("risk")), None)
+    remedies = diagnosis.get("remedies")
+    known = [one for one in remedies if isinstance(one, Mapping)] if isinstance(remedies, list) else []
+    return next((one for one in known if one.get("applicable") and not one.get("risk")), None)
 
 
 def action_key(diagnosis: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import SCHEMA, printable
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import SCHEMA, is_list_of, printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 _TEXTS = ("tcp", "udp", "summary", "action")
@@ -25,11 +25,6 @@ def _clean(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {_clean(key): _clean(one) for key, one in value.items()}
     return [_clean(one) for one in value] if isinstance(value, (list, tuple)) else value
-
-
-def is_list_of(value: Any, kind: type) -> bool:
-    """Whether all that is in this list is of one kind."""
-    return isinstance(value, list) and all(isinstance(one, kind) for one in value)
 
 
 def _check_host(name: str, host: Any) -> None:

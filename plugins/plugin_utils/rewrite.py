@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any, Optional
 
@@ -32,7 +32,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     vxlan_devices,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Packet, Tri, networks
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule, shown_text
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import (
     BaseChain,
     End,
@@ -259,9 +259,7 @@ def place_of(step: Optional[Step]) -> str:
     """A rule's place and its text without comments, for people."""
     if step is None:
         return ""
-    rule = parse_rule(step.text)
-    shown = replace(rule, matches=tuple(match for match in rule.matches if match.module != "comment"))
-    text = step.text if step.backend == "nftables" else print_rule(shown)
+    text = shown_text(step.text if step.backend == "nftables" else print_rule(parse_rule(step.text)))
     return f"{step.table} {step.chain} rule {step.number} ({text})"
 
 

@@ -10,14 +10,19 @@ its matches as "maybe" and its effect as unknown.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Optional
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import short
 
 _BARE = re.compile(r"[A-Za-z0-9_.:/,+=@%^~#*-]+\Z")
 # iptables prints these through xtables_save_string(): bare only when nothing but these characters is in the text.
 _TEXT_OPTIONS = frozenset({"--comment", "--log-prefix", "--nflog-prefix", "--ulog-prefix", "--string"})
 _BARE_TEXT = re.compile(r"[A-Za-z0-9_-]+\Z")
+# Of rules that cannot be read, and of those of nft.
+_QUOTED = r'"(?:[^"\\]|\\.)*(?:"|\Z)'
+_COMMENT = re.compile(rf"(?:^|(?<= ))(?:-m comment )?--comment (?:{_QUOTED}|\S+)(?: |\Z)|(?:^| )comment {_QUOTED}")
 _OPTION = re.compile(r"-[A-Za-z-][A-Za-z0-9-]*\Z")
 _LONG_NAMES = {
     "--protocol": "-p", "--proto": "-p", "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d",
@@ -131,7 +136,7 @@ class _Draft:
         if option.name == "-m":
             self.matches.append(Match(option.value))
             self.open_target = False
-            return len(option.values) == 1 and not option.negated
+            return len(option.values) == 1 and bool(option.value) and not option.negated
         if option.name in ("-j", "-g"):
             self.targets.append(Target(option.value, goto=option.name == "-g"))
             self.open_target = True
@@ -236,6 +241,15 @@ def rule_arguments(text: str) -> list[str]:
     if tokens is None:
         raise ValueError(f"rule text has an open quotation: {text!r}")
     return [token.text for token in tokens]
+
+
+def shown_text(text: str) -> str:
+    """The text of a rule as far as a verdict repeats it: a comment decides nothing, and nobody knows what people write there."""
+    if "comment" in text:
+        rule = parse_rule(text)
+        kept = tuple(match for match in rule.matches if match.module != "comment")
+        text = _COMMENT.sub("", text).strip() if rule.broken else print_rule(replace(rule, matches=kept))
+    return short(text)
 
 
 def same_rule(one: str, other: str) -> bool:

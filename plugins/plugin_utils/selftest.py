@@ -14,6 +14,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernels impo
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, part, vxlan_devices
 
 MODES = ("never", "auto", "always")
+_LONGEST = 500
 DEFECTS = ("zero_checksum", "lco_checksum")
 
 
@@ -31,7 +32,7 @@ def wanted(facts: Facts, mode: str) -> bool:
 
 def could_not(reason: str) -> Selftest:
     """The answer when the test could not be made."""
-    return {"zero_checksum": "unknown", "lco_checksum": "unknown", "reason": reason, "source": "kernel_selftest"}
+    return {"zero_checksum": "unknown", "lco_checksum": "unknown", "reason": reason[:_LONGEST], "source": "kernel_selftest"}
 
 
 def answer(result: Mapping[str, Any]) -> Selftest:
@@ -40,7 +41,7 @@ def answer(result: Mapping[str, Any]) -> Selftest:
         said = next(iter(str(result.get("msg") or "").strip().splitlines()), "it gave no answer")
         return could_not(f"kernel_selftest did not run: {said}")
     zero, lco = (str(result[name]) for name in DEFECTS)
-    return {"zero_checksum": zero, "lco_checksum": lco, "reason": str(result.get("reason") or ""), "source": "kernel_selftest"}
+    return {"zero_checksum": zero, "lco_checksum": lco, "reason": str(result.get("reason") or "")[:_LONGEST], "source": "kernel_selftest"}
 
 
 def added(facts: Facts, found: Selftest | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.effort import spend
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.families import IPV4, IPV6, family_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, link, part
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import lies_in, network
@@ -26,6 +27,7 @@ _NEED_CHECKSUM = frozenset({
 
 def _edit_rules(texts: list[str], args: Args) -> list[str]:
     """One chain after a netfilter_rule action."""
+    spend(1 + len(texts) // 4)
     rule, position = rule_text(list(args["rule"])), args.get("position")
     there = [number for number, text in enumerate(texts, 1) if same_rule(text, rule)]
     if args.get("state", "present") == "absent":

@@ -48,7 +48,7 @@ ORDER = (
     # the rules last: they are read side by side with all of the above
     (("chain", "legacy", "legacy6", "lookup"), ("netfilter", "services", "routes")),
 )
-VERSION = re.compile(r"(\d+)\.(\d+)")
+VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 RULES = ("netfilter", "services", "routes")
 
 

@@ -11,8 +11,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-HEADER = re.compile(r"vxlan-offload-probe (\d+) ([0-9a-zA-Z-]{8,})$")
-NUMBER = re.compile(r"\d+")
+HEADER = re.compile(r"vxlan-offload-probe ([0-9]{1,9}) ([0-9a-zA-Z-]{8,64})$")
+NUMBER = re.compile("[0-9]{1,9}")
+# The probe cuts its sections: a node with everything sends less than a tenth of this. Lines of tools have some 10,000 characters at most.
+LARGEST = 16 << 20
+LONGEST_LINE = 65_536
 NEEDS_ROOT = re.compile(r"permission denied|not permitted|must be root", re.IGNORECASE)
 # sections by the program that fills them, and its package
 PROGRAMS = {
@@ -20,6 +23,12 @@ PROGRAMS = {
     **dict.fromkeys(("features", "driver"), ("ethtool", "ethtool")),
     "chain": ("iptables or nft", "iptables"),
 }
+
+
+def said(text: str) -> str:
+    """What a program of the node said, as a part of a reason: one line, not longer than a reader takes."""
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:297] + "..."
 
 
 class Section(NamedTuple):
@@ -45,7 +54,7 @@ class Section(NamedTuple):
         text = next((line for line in self.lines if line.strip() and line[0] != "#"), "")
         if NEEDS_ROOT.search(text):
             return "needs root: run with become"
-        return text or f"{self.name} ended with return code {self.code}"
+        return said(text) or f"{self.name} ended with return code {self.code}"
 
 
 class Transcript(NamedTuple):
@@ -69,8 +78,8 @@ class Transcript(NamedTuple):
 
 
 def frames(text: str) -> Transcript:
-    """Split a transcript into sections. ValueError: this is none, or one of another version."""
-    lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
+    """Split a transcript into sections. ValueError: this is none, or one of another version, or larger than any node's."""
+    lines = _lines(text)
     start, nonce = _header(lines)
     sections: list[Section] = []
     current: _Open | None = None
@@ -104,6 +113,16 @@ class _Open:
 
     def close(self, code: int | None) -> Section:
         return Section(self.name, self.args, tuple(self.lines), code, self.cut)
+
+
+def _lines(text: str) -> list[str]:
+    """Raises ValueError for what no node prints: it would take the controller's time and memory."""
+    if len(text) > LARGEST:
+        raise ValueError(f"the transcript has more than {LARGEST >> 20} MiB, no node's has: collect it again with probe.sh")
+    lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
+    if max(map(len, lines)) > LONGEST_LINE:
+        raise ValueError(f"the transcript has a line of more than {LONGEST_LINE:,} characters, no tool prints that: collect it again")
+    return lines
 
 
 def _unfinished(current: _Open | None) -> list[Section]:

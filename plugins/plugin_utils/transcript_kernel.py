@@ -19,6 +19,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_f
 QUOTES = re.compile(r"^(['\"])(.*)\1$")
 OF_SIGNATURE = re.compile(r" (\d+\.\d+\.\d+)$")
 OF_DEBIAN = re.compile(r"\bDebian (\d+\.\d+\.\d+)")
+_LONGEST = 64  # struct new_utsname
 SOURCE = "uname -r -v -m, /proc/version_signature, /etc/os-release"
 
 
@@ -29,6 +30,8 @@ def kernel(transcript: Transcript, changelog: bool) -> Kernel:
     words = uname.lines[0].split() if uname.lines else []
     if not uname.ok or len(words) < 3:
         return {"unknown": uname.reason()}
+    if len(words[0]) > _LONGEST or len(uname.lines[0]) > 4 * _LONGEST:
+        return {"unknown": f"uname printed more than the {_LONGEST} characters of a kernel's release: look at it with uname -a"}
     lines = _lines(transcript, "release")
     signature = next((text for key, text in lines if key == "signature"), "")
     version = " ".join(words[1:-1])

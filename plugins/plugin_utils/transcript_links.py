@@ -20,11 +20,12 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_frames import (
     Section,
     Transcript,
+    said,
 )
 
 Checksum = Literal["udpcsum", "noudpcsum", "external", "unknown"]
 FlowChecksum = Optional[Literal["udpcsum", "noudpcsum"]]
-LINK = re.compile(r"\d+: (?P<name>[^ @]+)(?:@\S+)?: <(?P<flags>[^>]*)> mtu (?P<mtu>\d+)")
+LINK = re.compile(r"[0-9]+: (?P<name>[^ @]+)(?:@\S+)?: <(?P<flags>[^>]*)> mtu (?P<mtu>[0-9]{1,10})(?![0-9])")
 FEATURE = re.compile(r"\s*([\w-]+): (on|off)(?: \[(fixed|requested on|requested off|not requested)\])?\s*$")
 # what ethtool calls the features that have an old name of their own (its off_flag_def); the others are sums of several
 VXLAN = re.compile(r"\bvxlan (?=id|external)")
@@ -63,7 +64,7 @@ def vxlan(transcript: Transcript, canal: bool, old_kernel: bool) -> Vxlan:
         if match and VXLAN.search(line):
             devices.append(_device(transcript, match, line, canal, old_kernel))
         elif line.strip() and not match:
-            return {"unknown": f"ip -d link printed a line that is no device: {line[:80]}"}
+            return {"unknown": f"ip -d link printed a line that is no device: {said(line[:80])}"}
     return {
         "source": "ip -d link show type vxlan, ethtool -k",
         "devices": sorted(devices, key=lambda device: device["name"]),
@@ -115,7 +116,7 @@ def _over(section: Section | None, device: VxlanDevice, bridged: bool) -> tuple[
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and re.fullmatch("[0-9]{1,10}", text) else None
 
 
 def _outer(value: dict[str, str], external: bool) -> Literal["ipv4", "ipv6", "unknown"]:

@@ -19,6 +19,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_f
     NEEDS_ROOT,
     Section,
     Transcript,
+    said,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript_tables import (
     DNS_CHAINS,
@@ -105,12 +106,12 @@ def _unreadable(transcript: Transcript, section: Section | None) -> str:
         # the probe stops at the first chain when it may not read
         denied = any(NEEDS_ROOT.search(line) for one in transcript.all("chain") for line in one.lines if not one.ok)
         return ROOT if denied else transcript.missing("chain")
-    said = next((line.lstrip("# ") for line in section.lines if "incompatible" in line), "")
-    if said:  # printed among the rules that iptables does understand
-        return f"{said.rstrip('.')}: it has rules that nft wrote and iptables cannot print, look at them with nft list ruleset"
+    odd = next((line.lstrip("# ") for line in section.lines if "incompatible" in line), "")
+    if odd:  # printed among the rules that iptables does understand
+        return f"{said(odd.rstrip('.'))}: it has rules that nft wrote and iptables cannot print, look at them with nft list ruleset"
     odd = next((line for line in section.lines[1:] if line and not RULE.match(line)), "")
     if section.ok and odd:  # "-A POSTROUTING" alone: a set of nft(8) in iptables 1.8.9
-        return f"iptables printed {odd!r}, which is no rule: look at it with nft list ruleset"
+        return f"iptables printed {said(odd)!r}, which is no rule: look at it with nft list ruleset"
     return section.reason()
 
 
@@ -142,10 +143,10 @@ def _legacy_table(transcript: Transcript, family: Family, table: str, lines: tup
 def _not_saved(section: Section, table: str) -> str:
     if section.code is None:
         return section.reason()
-    said = [line for line in section.lines if line and line[0] not in "#*:-" and line != "COMMIT"]
-    if any(NEEDS_ROOT.search(line) for line in said):
+    words = [line for line in section.lines if line.strip() and line[0] not in "#*:-" and line != "COMMIT"]
+    if any(NEEDS_ROOT.search(line) for line in words):
         return ROOT
-    return f"iptables-legacy-save printed no whole table {table}: {said[0] if said else 'its output is cut off'}"
+    return f"iptables-legacy-save printed no whole table {table}: {said(words[0]) if words else 'its output is cut off'}"
 
 
 def _nftables(

@@ -94,7 +94,7 @@ def _from_metrics(section: Section) -> KubeProxy | None:
 def _configz(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):  # a thousand brackets, a number of thousands of digits
         return {}
     inner = value.get("kubeproxy.config.k8s.io") if isinstance(value, dict) else None
     return inner if isinstance(inner, dict) else {}
@@ -130,7 +130,7 @@ def _from_process(name: str, lines: list[str]) -> KubeProxy:
             values[OPTIONS[line]] = "true" if flag else following
     mode, bit = values.get("mode"), values.get("masqueradeBit", "")
     facts["mode"] = mode if mode in PROXY_MODES else None
-    facts["masquerade_bit"] = int(bit) if bit.isdigit() else None
+    facts["masquerade_bit"] = int(bit) if re.fullmatch("[0-9]{1,3}", bit) else None
     facts["masquerade_all"] = {"true": True, "false": False}.get(values.get("masqueradeAll", ""))
     facts["cluster_cidr"] = values.get("clusterCIDR")
     return facts
@@ -184,7 +184,7 @@ def counters(transcript: Transcript) -> Counters:
     errors = values.get("InCsumErrors", "")
     return {
         "source": "/proc/net/snmp",
-        "udp_in_csum_errors": int(errors) if errors.isdigit() else None,
+        "udp_in_csum_errors": int(errors) if re.fullmatch("[0-9]{1,20}", errors) else None,
     }
 
 

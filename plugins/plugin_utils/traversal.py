@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Optional
 
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.effort import spend
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import (
     ALL_BITS,
     Mark,
@@ -24,12 +25,13 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching imp
     refined,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Packet, Tri, network
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Rule, Target
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Rule, Target, shown_text
 
 MAX_DEPTH = 32
 MAX_STATES = 64
 MAX_EVALUATIONS = 100_000
 MAX_TRACE = 500
+MAX_ENDS = 256
 # kube-proxy's and kubelet's filter chains decide about bit 0x8000 and about Services without endpoints;
 # they neither change the mark of a tunnel packet nor stop it.
 HARMLESS_UNREAD = frozenset({
@@ -59,10 +61,15 @@ class Step:
     mark: Mark = field(default=Mark(), compare=False)
 
     def __str__(self) -> str:
-        return f"{self.packet} {self.table} {self.chain} {self.number} {self.text}".rstrip()
+        return f"{self.packet} {self.table} {self.chain} {self.number} {shown_text(self.text)}".rstrip()
 
 
 Trace = tuple[Step, ...]
+
+
+def longer(trace: Trace, step: Step) -> Trace:
+    """The trace with one more step. Of a way that is too long to be read the first steps and the last one are kept."""
+    return (*(trace if len(trace) < MAX_TRACE else trace[: MAX_TRACE - 1]), step)
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,9 @@ class _Walk:
     visited: dict[tuple[str, Mark], Optional[States]] = field(default_factory=dict)
 
     def end(self, end: End, trace: Trace) -> None:
-        """Note an outcome; the first way to it is the one that is shown."""
+        """Note an outcome; the first way to it is the one that is shown. Too many marks are one unknown mark, as in _meet."""
+        if len(self.ends) >= MAX_ENDS and end not in self.ends:
+            end = End(end.kind, Mark(0, ALL_BITS), end.nat)
         self.ends.setdefault(end, trace)
 
 
@@ -184,6 +193,7 @@ def _meet(walk: _Walk, visit: _Visit, states: States) -> States:
     """One rule against every state; the states that go on to the next rule."""
     onward: States = {}
     for mark, trace in states.items():
+        spend()
         walk.evaluations += 1
         if walk.evaluations > MAX_EVALUATIONS:
             _merge(onward, unread_chain(walk, {mark: trace}))
@@ -205,14 +215,14 @@ def _apply(walk: _Walk, visit: _Visit, states: States, doubt: bool) -> States:
     # iptables-nft prints an nft rule with a set or a map only in part, without a word about it; so does a rule look that only counts.
     in_part = walk.base.backend == "nft" and not visit.rule.targets
     if visit.rule.broken or in_part:
-        stepped = {mark: (*trace, visit.step(walk, "unreadable rule", mark)) for mark, trace in states.items()}
+        stepped = {mark: longer(trace, visit.step(walk, "unreadable rule", mark)) for mark, trace in states.items()}
         return unread_chain(walk, stepped)
     for target in visit.rule.targets:
         after: States = {}
         for mark, trace in states.items():
             new, effect = _effect(walk, target, mark)
             step = visit.step(walk, ("maybe " if doubt else "") + effect, new)
-            _merge(after, _go(walk, visit, target, effect, {new: (*trace, step)}))
+            _merge(after, _go(walk, visit, target, effect, {new: longer(trace, step)}))
         states = after
     return states
 

@@ -17,21 +17,21 @@ _WORD = re.compile(r"[ -~]{1,256}\Z")
 def interface(name: Any) -> str:
     """A network interface name."""
     if not isinstance(name, str) or not _INTERFACE.match(name):
-        raise ValueError(f"interface name {name!r} is not usable: letters, digits, '.', '_' and '-', at most 15")
+        raise ValueError(f"interface name {name!r:.100} is not usable: letters, digits, '.', '_' and '-', at most 15")
     return name
 
 
 def port(number: Any) -> str:
     """A UDP port as text."""
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
-        raise ValueError(f"UDP port {number!r} is not usable: a number from 1 to 65535")
+        raise ValueError(f"UDP port {number!r:.100} is not usable: a number from 1 to 65535")
     return str(number)
 
 
 def mark(number: Any) -> str:
     """A mark as hexadecimal text."""
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= 0xFFFFFFFF:
-        raise ValueError(f"mark {number!r} is not usable: a number of 32 bits that is not 0")
+        raise ValueError(f"mark {number!r:.100} is not usable: a number of 32 bits that is not 0")
     return f"{number:#x}"
 
 
@@ -44,9 +44,9 @@ def service_networks(text: Any) -> list[str]:
         try:
             net = ipaddress.ip_network(part.strip())
         except ValueError as error:
-            raise ValueError(f"service CIDR {part.strip()!r} is not a network: {error}") from None
+            raise ValueError(f"service CIDR {part.strip()!r:.100} is not a network: {str(error)[:200]}") from None
         if net.prefixlen == 0:
-            raise ValueError(f"service CIDR {part.strip()!r} would route everything: give the cluster's service CIDR")
+            raise ValueError(f"service CIDR {part.strip()!r:.100} would route everything: give the cluster's service CIDR")
         found.append(str(net))
     return found
 
@@ -54,12 +54,12 @@ def service_networks(text: Any) -> list[str]:
 def iptables_command(name: Any) -> str:
     """The absolute path of an iptables command."""
     if not isinstance(name, str) or not _COMMAND.match(name):
-        raise ValueError(f"iptables command {name!r} is not usable: iptables, iptables-nft or iptables-legacy")
+        raise ValueError(f"iptables command {name!r:.100} is not usable: iptables, iptables-nft or iptables-legacy")
     return f"/usr/sbin/{name}"
 
 
 def word(text: Any) -> str:
     """One argument of a command in a unit: printable, no line breaks."""
     if not isinstance(text, str) or not _WORD.match(text):
-        raise ValueError(f"argument {text!r} is not usable in a systemd unit: printable ASCII only")
+        raise ValueError(f"argument {text!r:.100} is not usable in a systemd unit: printable ASCII only")
     return text

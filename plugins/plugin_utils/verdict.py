@@ -34,6 +34,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.mitigations 
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, part, vxlan_devices, why_unknown
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_versions import node_versions
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable, short
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.simulate import before_ours, record_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.way import WayData, way
@@ -190,7 +191,7 @@ def _nothing_to_judge(facts: Facts) -> Diagnosis:
     missing = [one for one in missing_facts(facts) if not known or one["fact"] == "vxlan"]
     tcp, udp = _protocols(status, None)
     return {
-        "status": status, "tcp": tcp, "udp": udp, "summary": text,
+        "status": status, "tcp": tcp, "udp": udp, "summary": printable(text),
         "action": "nothing to do" if known else (missing[0]["how"] if missing else "read the node again"),
         "defects": [], "conditions": conditions, "devices": [], "mitigations": [], "unneeded": [], "missing": missing,
         "remedies": [], "lookalikes": lookalikes(facts), "upgrade": [], "node": node_versions(facts),
@@ -217,8 +218,8 @@ def judge(facts: Facts, simulated: bool = False) -> Diagnosis:
     kernel = dict(kernel_status(part(facts, "kernel") or {})) if hit else {}
     return {
         "status": worst["status"], "tcp": _worst_protocol(devices, "tcp"), "udp": _worst_protocol(devices, "udp"),
-        "summary": summary_text(worst["status"], worst["name"], worst["conditions"], worst["mitigations"], worst["udp"]),
-        "action": action_text(worst["status"], worst["conditions"], unneeded, missing),
+        "summary": printable(short(summary_text(worst["status"], worst["name"], worst["conditions"], worst["mitigations"], worst["udp"]))),
+        "action": printable(short(action_text(worst["status"], worst["conditions"], unneeded, missing))),
         "defects": sorted({defect for device in hit for defect in defects_for(device) if kernel.get(defect) == "affected"}),
         "conditions": worst["conditions"], "devices": devices, "mitigations": unique, "unneeded": unneeded,
         "missing": missing, "remedies": [], "lookalikes": [] if simulated else lookalikes(facts),

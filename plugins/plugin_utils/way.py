@@ -16,6 +16,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers impo
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import Mark
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, base_chains, underlay_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import Rewrite, unread_tables
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import shown_text
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import Step, Trace
 
 _NAT_TARGETS = ("MASQUERADE", "SNAT", "NETMAP")
@@ -87,7 +88,7 @@ def _passed(facts: Facts, trace: Trace) -> list[Passed]:
                         if (backend, name) == (base.backend, chain) and effect in _LEAVES), default=None)  # fmt: skip
             for number, (text, rule) in enumerate(base.chains.get(chain) or (), 1):
                 if rule.target in _NAT_TARGETS and (base.backend, chain, number) not in met and (left is None or number < left):
-                    found.append({"backend": base.backend, "chain": chain, "number": number, "rule": text})
+                    found.append({"backend": base.backend, "chain": chain, "number": number, "rule": shown_text(text)})
     return found[:_MOST_PASSED]
 
 

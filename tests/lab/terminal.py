@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run of diagnose on a real terminal, for the callback progress."""
+"""A command on a terminal of its own, and a run of diagnose on one for the callback progress."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import re
 import struct
 import subprocess
 import termios
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def as_of_a_user(collections: Path, home: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def on_terminal(command: list[str], environment: dict[str, str], columns: int = 100, stdout: Any = None) -> str:
+def on_terminal(command: Sequence[str], environment: Mapping[str, str], columns: int = 100, stdout: Any = None) -> str:
     """What a terminal of this width gets; stdout may go elsewhere."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))

@@ -39,7 +39,7 @@ def counters():  # type: () -> Dict[str, Any]
     errors = values.get("InCsumErrors", "")
     return {
         "source": "/proc/net/snmp",
-        "udp_in_csum_errors": int(errors) if errors.isdigit() else None,
+        "udp_in_csum_errors": int(errors) if re.match(r"[0-9]{1,20}\Z", errors) else None,
     }
 
 

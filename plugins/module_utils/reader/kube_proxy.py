@@ -56,7 +56,7 @@ def configuration(text):  # type: (str) -> Dict[str, Any]
     """The KubeProxyConfiguration of /configz."""
     try:
         value = json.loads(text or "{}").get("kubeproxy.config.k8s.io")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -125,7 +125,7 @@ def from_process(name, path):  # type: (str, str) -> Dict[str, Any]
             values.setdefault(FILE_KEYS[match.group(1)], match.group(2).strip())
     bit = values.get("iptables-masquerade-bit", "")
     result["mode"] = values.get("proxy-mode") if values.get("proxy-mode") in PROXY_MODES else None
-    result["masquerade_bit"] = int(bit) if bit.isdigit() else None
+    result["masquerade_bit"] = int(bit) if re.match(r"[0-9]{1,3}\Z", bit) else None
     result["masquerade_all"] = {"true": True, "false": False}.get(values.get("masquerade-all", ""))
     result["cluster_cidr"] = values.get("cluster-cidr")
     return result

@@ -22,7 +22,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.reader.names
 
 def _before_4_6(release):  # type: (str) -> bool
     """Kernels on which a device without an own choice sends zero checksums."""
-    found = re.match(r"(\d+)\.(\d+)", release)
+    found = re.match(r"([0-9]{1,9})\.([0-9]{1,9})", release)
     return bool(found) and tuple(int(number) for number in found.groups()) < (4, 6)  # type: ignore[union-attr]
 
 
