@@ -10,28 +10,30 @@ with (https://github.com/kubernetes/kubernetes/pull/92035).
 from __future__ import annotations
 
 import marshal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import Any, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import (
     Marking,
-    host_sources,
     marking,
     masquerade_bit,
 )
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import Mark
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import ALL_BITS, Mark, evaluate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     Facts,
     base_chains,
-    link,
     part,
-    pod_network,
-    underlay_of,
-    vxlan_devices,
+    tables,
 )
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Packet, Tri, networks
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_packets import (
+    asking_packet,
+    direct_packet,
+    inner_packet,
+    outer_packet,
+)
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Packet, Tri
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import (
     BaseChain,
@@ -42,8 +44,10 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal im
     walk_base,
 )
 
-_OUTER_HOOKS = (("raw", "OUTPUT"), ("mangle", "OUTPUT"), ("filter", "OUTPUT"), ("mangle", "POSTROUTING"))
-_LOCAL_DEVICES = ("lo", "docker0", "cni0", "kube-ipvs0")
+_DHCP = frozenset({"67", "68", "67:68", "546", "547"})
+_BEFORE_NAT = (("raw", "OUTPUT"), ("mangle", "OUTPUT"))
+_OUTPUT = (*_BEFORE_NAT, ("nat", "OUTPUT"), ("filter", "OUTPUT"))
+_OUTER_HOOKS = (*_OUTPUT, ("mangle", "POSTROUTING"))
 
 
 @dataclass(frozen=True)
@@ -82,54 +86,13 @@ _MOST_KNOWN = 64
 _KNOWN: dict[bytes, Rewrite] = {}
 
 
-def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
-    """The VXLAN packet as the node sends it."""
-    underlay = underlay_of(facts, device)
-    addresses = [str(text) for text in (link(facts, underlay) or {}).get("addresses") or []]
-    own = [text.split("/")[0] for text in addresses]
-    local = str(device.get("local") or (own[0] if own else ""))
-    pods = pod_network(facts)
-    services = part(facts, "services") or {}
-    never = networks(str(services.get(name)) for name in ("dns", "kubernetes") if services.get(name))
-    return Packet(
-        kind="outer", client="any", out_interface=underlay, protocol="udp",
-        source=Address(inside=networks([local])),
-        destination=Address(outside=((pods,) if pods else ()) + never, near=networks(addresses[:1])),
-        destination_port=device.get("port"), source_is_local=True,
-        source_on_out_interface=local in own if own else None,
-        source_is_primary=_would_choose(own, local),
-        other_interfaces=tuple(str(one.get("name")) for one in vxlan_devices(facts)) + _LOCAL_DEVICES,
-    )  # fmt: skip
-
-
-def _would_choose(own: Sequence[str], local: str) -> Tri:
-    """Whether MASQUERADE would take this address: the first one; for IPv6 the one nearest to the destination (RFC 6724)."""
-    if not own or ":" in local and len(own) > 1 and local in own:
-        return None
-    return local == own[0]
-
-
-def inner_packet(facts: Facts, device: Mapping[str, Any], client: str) -> Packet:
-    """The packet to a pod on another node, before encapsulation."""
-    pods = pod_network(facts)
-    own = networks(str(text).split("/", 1)[0] for text in device.get("addresses") or [])
-    everyone = (pods,) if pods else ()
-    host = client == "host"
-    source = host_sources(facts, device)[0] if host else Address(inside=everyone)
-    return Packet(
-        kind="inner", client=client, out_interface=str(device.get("name")), protocol="", source=source,
-        destination=Address(inside=everyone, apart=own), destination_port=None, source_is_local=host,
-        source_on_out_interface=any(one in own for one in source.inside) if host else None,
-        source_is_primary=None,
-    )  # fmt: skip
-
-
 def _through(bases: Sequence[BaseChain], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
     """Base chains one after the other: the states that leave the last, and the ends that stop NAT from being asked."""
     ends: list[tuple[End, Trace]] = []
     for base in bases:
+        seen = replace(packet, state="INVALID") if base.table == "raw" else packet
         onward: States = {}
-        for end, trace in walk_base(base, packet, bit, states).items():
+        for end, trace in walk_base(base, seen, bit, states).items():
             if end.kind == "end":
                 onward.setdefault(end.mark, trace)
             elif end.kind != "drop":  # a firewall that stops the packet is no cure
@@ -138,22 +101,108 @@ def _through(bases: Sequence[BaseChain], packet: Packet, bit: int, states: State
     return states, ends
 
 
-def _inner_marks(facts: Facts, packet: Packet, bit: int, nat: Sequence[BaseChain]) -> States:
+def _hook(facts: Facts, table: str, hook: str, packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
+    """One table at one hook, in every order that its backends may have."""
+    onward: States = {}
+    ends: dict[End, Trace] = {}
+    for order in _orders(base_chains(facts, table, hook)):
+        after, found = _through(order, packet, bit, states)
+        for mark, trace in after.items():
+            onward.setdefault(mark, trace)
+        for end, trace in found:
+            ends.setdefault(end, trace)
+    return onward, list(ends.items())
+
+
+def _hooks(facts: Facts, hooks: Iterable[tuple[str, str]], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
+    """Several, in the order in which a packet meets them."""
+    ends: list[tuple[End, Trace]] = []
+    for table, hook in hooks:
+        states, found = _hook(facts, table, hook, packet, bit, states)
+        ends += found
+    return states, ends
+
+
+def _that_changed_the_mark(states: States) -> States:
+    """OUTPUT leads every packet through a dozen rules: those that gave it its mark are worth showing."""
+    return {
+        mark: tuple(step for before, step in zip((Mark(0), *(step.mark for step in trace)), trace) if step.mark != before)
+        for mark, trace in states.items()
+    }
+
+
+def _service_marks(facts: Facts, device: Mapping[str, Any], bit: int, marked: bool) -> States:
+    """The marks of the node's own packet to a Service when it has left OUTPUT, with kube-proxy's mark or without."""
+    inner = inner_packet(facts, device, "host")
+    asking = asking_packet(facts, device, inner)
+    start, _ends = _hooks(facts, _BEFORE_NAT, asking, bit, {Mark(0): ()})
+    _states, ends = _hook(facts, "nat", "OUTPUT", asking, bit, start)
+    taken = {end.mark.set(bit, bit) if marked else end.mark: trace for end, trace in ends if end.kind == "service"}
+    if not taken:  # no rules of kube-proxy yet, or none that lead to Services
+        return {Mark(bit if marked else 0): ()}
+    # The first route stays the way out until OUTPUT is over.
+    chosen = replace(inner, out_interface=asking.out_interface, source_on_out_interface=None)
+    return _that_changed_the_mark(_hook(facts, "filter", "OUTPUT", chosen, bit, taken)[0])
+
+
+def _inner_marks(facts: Facts, packet: Packet, bit: int, nat: Sequence[BaseChain], states: States) -> States:
     """The marks that the inner packet can have when it reaches the VXLAN device."""
-    states, _ends = _through(base_chains(facts, "mangle", "POSTROUTING"), packet, bit, {Mark(bit): ()})
+    states, _ends = _hook(facts, "mangle", "POSTROUTING", packet, bit, states)
     states, ends = _through(nat, packet, bit, states)
     for end, trace in ends:
         states.setdefault(end.mark, trace)
     return states
 
 
+def _marked(facts: Facts, device: Mapping[str, Any], bit: int, nat: Sequence[BaseChain], client: str) -> States:
+    """The marks of a packet to a Service that kube-proxy has marked. What a pod's packet met before POSTROUTING is not read."""
+    start = _service_marks(facts, device, bit, True) if client == "host" else {Mark(bit): ()}
+    return _inner_marks(facts, inner_packet(facts, device, client), bit, nat, start)
+
+
+def _unmarked(facts: Facts, device: Mapping[str, Any], bit: int, nat: Sequence[BaseChain], found: Marking) -> States:
+    """The marks of all other packets: to pods' own addresses, and to Services where kube-proxy does not mark."""
+    marks: States = {}
+    direct = direct_packet(facts, device, "host")
+    packets = [(direct, _hooks(facts, _OUTPUT, direct, bit, {Mark(0): ()})[0]), (direct_packet(facts, device, "pod"), {Mark(0): ()})]
+    if found.present and found.host is not True:
+        packets.append((inner_packet(facts, device, "host"), _service_marks(facts, device, bit, False)))
+    if found.present and found.pod is not True:
+        packets.append((inner_packet(facts, device, "pod"), {Mark(0): ()}))
+    for packet, start in packets:
+        for mark, trace in _inner_marks(facts, packet, bit, nat, start).items():
+            marks.setdefault(mark, trace)
+    return _that_changed_the_mark(marks)
+
+
+def _shown(trace: Trace) -> Trace:
+    """Without the rules that only lead a tunnel packet past the Services in nat OUTPUT."""
+    return tuple(
+        step for step in trace if (step.packet, step.table, step.hook) != ("outer", "nat", "OUTPUT") or step.effect.endswith(("mark", "cleared"))
+    )
+
+
+def _may_fill_checksums(facts: Facts, device: Mapping[str, Any]) -> str:
+    """A CHECKSUM rule that tunnel packets or what they carry may meet: with the checksum filled by software, NAT does no harm.
+
+    The rule that libvirt writes is for DHCP, which is no Service.
+    """
+    packets = [outer_packet(facts, device), *(inner_packet(facts, device, client) for client in ("host", "pod"))]
+    for entry in tables(facts, "mangle"):
+        for texts in (entry.get("chains") or {}).values():
+            for text in texts:
+                rule = parse_rule(text)
+                dhcp = any(set(option.value.split(",")) <= _DHCP for option in rule.options("--dport", "--dports"))
+                if rule.target == "CHECKSUM" and not dhcp and any(evaluate(rule, one, Mark(0, ALL_BITS)) is not False for one in packets):
+                    return text
+    return ""
+
+
 def _outer_ways(facts: Facts, packet: Packet, bit: int, states: States, nat: Sequence[BaseChain], client: str) -> list[Way]:
     """Every way of the outer packet that starts with one of these marks."""
-    ways = []
-    for table, hook in _OUTER_HOOKS:
-        states, ends = _through(base_chains(facts, table, hook), packet, bit, states)
-        ways += [Way(client, False, end, trace) for end, trace in ends]
-    states, ends = _through(nat, packet, bit, states)
+    states, ends = _hooks(facts, _OUTER_HOOKS, packet, bit, states)
+    ways = [Way(client, False, end, _shown(trace)) for end, trace in ends]
+    states, ends = _through(nat, packet, bit, {mark: _shown(trace) for mark, trace in states.items()})
     ways += [Way(client, end.nat.rewrites if end.nat else False, end, trace) for end, trace in ends]
     return ways + [Way(client, False, End("end", mark), trace) for mark, trace in states.items()]
 
@@ -172,10 +221,10 @@ def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, nat: Seq
     """For each client whether its outer packet is rewritten, with nat's base chains in this order."""
     bit = masquerade_bit(facts)
     outer = outer_packet(facts, device)
-    plain = _outer_ways(facts, outer, bit, {Mark(0): ()}, nat, "any")
+    plain = _outer_ways(facts, outer, bit, _unmarked(facts, device, bit, nat, found), nat, "any")
     answers = [("any", _answer(plain), plain)]
     for client, sure in _clients(found):
-        marks = _inner_marks(facts, inner_packet(facts, device, client), bit, nat)
+        marks = _marked(facts, device, bit, nat, client)
         ways = _outer_ways(facts, outer, bit, marks, nat, client)
         answer = _answer(ways)
         answers.append((client, None if answer and not sure else answer, ways))
@@ -321,13 +370,17 @@ def _rewrite(facts: Facts, device: Mapping[str, Any]) -> Rewrite:
     found = marking(facts, device)
     walked = facts if found.present else assume_kube_proxy(facts)
     sure, answers, differ = _walk_all(walked, device, found)
+    filled = _may_fill_checksums(walked, device) if sure else ""
     holds: Optional[str] = None
     if unread_tables(walked):
         known_only, _answers, _differ = _walk_all(without_unknown(walked), device, found)
         agree = known_only == sure and (found.present or sure is False)
         holds = None if agree else "unknown"
+    sure = None if filled else sure
     clients, trace = _chosen(answers, sure)
     ways = tuple(way for _client, _answer, found_ways in answers for way in found_ways)
     blind = any(way.trace == trace and way.end.nat and way.end.nat.port_changes is None for way in ways)
     evidence = _text(sure, clients, trace, differ, found, blind)
+    if filled:
+        evidence = f"{place_of(decisive_step(trace))} gives {_who(clients)} a new source, but {filled} may have filled the checksum in software"
     return Rewrite(holds or {True: "yes", None: "maybe", False: "no"}[sure], evidence, clients, ways, found, trace, walked)

@@ -70,10 +70,11 @@ def saved(section: Section, table: str) -> Chains | None:
         elif line.startswith(":"):
             chains[line[1:].split(" ")[0]] = []
         else:
-            match = re.match(r"-A (\S+) (.*)", line)
+            # A rule without a word behind its chain counts every packet.
+            match = re.match(r"-A (\S+)(?: (.*))?\Z", line)
             if not match or match[1] not in chains:
                 return None
-            chains[match[1]].append(match[2])
+            chains[match[1]].append(match[2] or "")
     return None
 
 
