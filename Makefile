@@ -29,10 +29,25 @@ test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
-	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel --ignore tests/lab/fleet
+	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab --ignore tests/lab/matrix --ignore tests/lab/kernel --ignore tests/lab/fleet --ignore tests/lab/judge
 
 test-fleet: venv packages $(VENV)/.fleet ## Batches, kubespray, AWX, ansible-runner, ansible-pull on lab nodes (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/fleet
+
+# How many rule sets, and the first worker's seed. The long run is cut into pieces, each with seeds of its own.
+JUDGE_RULE_SETS ?= 2000
+JUDGE_SEED ?= 6
+JUDGE_LONG ?= 50000
+JUDGE := $(RUN) $(BIN)/python tests/lab/judge
+
+test-judge: venv packages ## The kernel as the judge: random rule sets in the real kernel against the walk (minutes; JUDGE_RULE_SETS, JUDGE_SEED)
+	@$(RUN) JUDGE_RULE_SETS=$(JUDGE_RULE_SETS) JUDGE_SEED=$(JUDGE_SEED) $(BIN)/pytest -q -p no:cacheprovider tests/lab/judge
+
+judge-long: venv packages ## The same with 50,000 rule sets (about an hour; JUDGE_LONG, JUDGE_SEED)
+	@$(JUDGE)/long.py $(JUDGE_LONG) $(JUDGE_SEED)
+
+judge-replay: venv packages ## Judge one rule set again, as a failure prints it: make judge-replay RULE_SET=file.json
+	@$(JUDGE)/replay.py "$(RULE_SET)"
 
 test-report: venv $(VENV)/.report ## The report's page in a real Chromium: click, filter, compare, print, axe-core, 10,000 hosts (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/report

@@ -10,9 +10,8 @@ with (https://github.com/kubernetes/kubernetes/pull/92035).
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import permutations
 from typing import Any, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import (
@@ -27,37 +26,13 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     part,
     tables,
 )
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_packets import (
-    asking_packet,
-    direct_packet,
-    inner_packet,
-    outer_packet,
-)
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Packet, Tri
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_packets import asking_packet, inner_packet, outer_packet
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packet_ways import Way, marked, orders, outer_ways, unmarked
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Tri
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import (
-    BaseChain,
-    End,
-    States,
-    Step,
-    Trace,
-    walk_base,
-)
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import BaseChain, Step, Trace
 
 _DHCP = frozenset({"67", "68", "67:68", "546", "547"})
-_BEFORE_NAT = (("raw", "OUTPUT"), ("mangle", "OUTPUT"))
-_OUTPUT = (*_BEFORE_NAT, ("nat", "OUTPUT"), ("filter", "OUTPUT"))
-_OUTER_HOOKS = (*_OUTPUT, ("mangle", "POSTROUTING"))
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way that a client's packet can take, and whether the outer source is rewritten at its end."""
-
-    client: str
-    rewrites: Tri
-    end: End
-    trace: Trace
 
 
 @dataclass(frozen=True)
@@ -86,108 +61,13 @@ _MOST_KNOWN = 64
 _KNOWN: dict[bytes, Rewrite] = {}
 
 
-def _through(bases: Sequence[BaseChain], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
-    """Base chains one after the other: the states that leave the last, and the ends that stop NAT from being asked."""
-    ends: list[tuple[End, Trace]] = []
-    for base in bases:
-        seen = replace(packet, state="INVALID") if base.table == "raw" else packet
-        onward: States = {}
-        for end, trace in walk_base(base, seen, bit, states).items():
-            if end.kind == "end":
-                onward.setdefault(end.mark, trace)
-            elif end.kind != "drop":  # a firewall that stops the packet is no cure
-                ends.append((end, trace))
-        states = onward
-    return states, ends
-
-
-def _hook(facts: Facts, table: str, hook: str, packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
-    """One table at one hook, in every order that its backends may have."""
-    onward: States = {}
-    ends: dict[End, Trace] = {}
-    for order in _orders(base_chains(facts, table, hook)):
-        after, found = _through(order, packet, bit, states)
-        for mark, trace in after.items():
-            onward.setdefault(mark, trace)
-        for end, trace in found:
-            ends.setdefault(end, trace)
-    return onward, list(ends.items())
-
-
-def _hooks(facts: Facts, hooks: Iterable[tuple[str, str]], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
-    """Several, in the order in which a packet meets them."""
-    ends: list[tuple[End, Trace]] = []
-    for table, hook in hooks:
-        states, found = _hook(facts, table, hook, packet, bit, states)
-        ends += found
-    return states, ends
-
-
-def _that_changed_the_mark(states: States) -> States:
-    """OUTPUT leads every packet through a dozen rules: those that gave it its mark are worth showing."""
-    return {
-        mark: tuple(step for before, step in zip((Mark(0), *(step.mark for step in trace)), trace) if step.mark != before)
-        for mark, trace in states.items()
-    }
-
-
-def _service_marks(facts: Facts, device: Mapping[str, Any], bit: int, marked: bool) -> States:
-    """The marks of the node's own packet to a Service when it has left OUTPUT, with kube-proxy's mark or without."""
-    inner = inner_packet(facts, device, "host")
-    asking = asking_packet(facts, device, inner)
-    start, _ends = _hooks(facts, _BEFORE_NAT, asking, bit, {Mark(0): ()})
-    _states, ends = _hook(facts, "nat", "OUTPUT", asking, bit, start)
-    taken = {end.mark.set(bit, bit) if marked else end.mark: trace for end, trace in ends if end.kind == "service"}
-    if not taken:  # no rules of kube-proxy yet, or none that lead to Services
-        return {Mark(bit if marked else 0): ()}
-    # The first route stays the way out until OUTPUT is over.
-    chosen = replace(inner, out_interface=asking.out_interface, source_on_out_interface=None)
-    return _that_changed_the_mark(_hook(facts, "filter", "OUTPUT", chosen, bit, taken)[0])
-
-
-def _inner_marks(facts: Facts, packet: Packet, bit: int, nat: Sequence[BaseChain], states: States) -> States:
-    """The marks that the inner packet can have when it reaches the VXLAN device."""
-    states, _ends = _hook(facts, "mangle", "POSTROUTING", packet, bit, states)
-    states, ends = _through(nat, packet, bit, states)
-    for end, trace in ends:
-        states.setdefault(end.mark, trace)
-    return states
-
-
-def _marked(facts: Facts, device: Mapping[str, Any], bit: int, nat: Sequence[BaseChain], client: str) -> States:
-    """The marks of a packet to a Service that kube-proxy has marked. What a pod's packet met before POSTROUTING is not read."""
-    start = _service_marks(facts, device, bit, True) if client == "host" else {Mark(bit): ()}
-    return _inner_marks(facts, inner_packet(facts, device, client), bit, nat, start)
-
-
-def _unmarked(facts: Facts, device: Mapping[str, Any], bit: int, nat: Sequence[BaseChain], found: Marking) -> States:
-    """The marks of all other packets: to pods' own addresses, and to Services where kube-proxy does not mark."""
-    marks: States = {}
-    direct = direct_packet(facts, device, "host")
-    packets = [(direct, _hooks(facts, _OUTPUT, direct, bit, {Mark(0): ()})[0]), (direct_packet(facts, device, "pod"), {Mark(0): ()})]
-    if found.present and found.host is not True:
-        packets.append((inner_packet(facts, device, "host"), _service_marks(facts, device, bit, False)))
-    if found.present and found.pod is not True:
-        packets.append((inner_packet(facts, device, "pod"), {Mark(0): ()}))
-    for packet, start in packets:
-        for mark, trace in _inner_marks(facts, packet, bit, nat, start).items():
-            marks.setdefault(mark, trace)
-    return _that_changed_the_mark(marks)
-
-
-def _shown(trace: Trace) -> Trace:
-    """Without the rules that only lead a tunnel packet past the Services in nat OUTPUT."""
-    return tuple(
-        step for step in trace if (step.packet, step.table, step.hook) != ("outer", "nat", "OUTPUT") or step.effect.endswith(("mark", "cleared"))
-    )
-
-
 def _may_fill_checksums(facts: Facts, device: Mapping[str, Any]) -> str:
     """A CHECKSUM rule that tunnel packets or what they carry may meet: with the checksum filled by software, NAT does no harm.
 
     The rule that libvirt writes is for DHCP, which is no Service.
     """
-    packets = [outer_packet(facts, device), *(inner_packet(facts, device, client) for client in ("host", "pod"))]
+    host, pod = (inner_packet(facts, device, client) for client in ("host", "pod"))
+    packets = [outer_packet(facts, device), asking_packet(facts, device, host), host, pod]
     for entry in tables(facts, "mangle"):
         for texts in (entry.get("chains") or {}).values():
             for text in texts:
@@ -196,15 +76,6 @@ def _may_fill_checksums(facts: Facts, device: Mapping[str, Any]) -> str:
                 if rule.target == "CHECKSUM" and not dhcp and any(evaluate(rule, one, Mark(0, ALL_BITS)) is not False for one in packets):
                     return text
     return ""
-
-
-def _outer_ways(facts: Facts, packet: Packet, bit: int, states: States, nat: Sequence[BaseChain], client: str) -> list[Way]:
-    """Every way of the outer packet that starts with one of these marks."""
-    states, ends = _hooks(facts, _OUTER_HOOKS, packet, bit, states)
-    ways = [Way(client, False, end, _shown(trace)) for end, trace in ends]
-    states, ends = _through(nat, packet, bit, {mark: _shown(trace) for mark, trace in states.items()})
-    ways += [Way(client, end.nat.rewrites if end.nat else False, end, trace) for end, trace in ends]
-    return ways + [Way(client, False, End("end", mark), trace) for mark, trace in states.items()]
 
 
 def _answer(ways: Sequence[Way]) -> Tri:
@@ -221,26 +92,20 @@ def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, nat: Seq
     """For each client whether its outer packet is rewritten, with nat's base chains in this order."""
     bit = masquerade_bit(facts)
     outer = outer_packet(facts, device)
-    plain = _outer_ways(facts, outer, bit, _unmarked(facts, device, bit, nat, found), nat, "any")
+    plain = outer_ways(facts, outer, bit, unmarked(facts, device, bit, nat, found), nat, "any")
     answers = [("any", _answer(plain), plain)]
     for client, sure in _clients(found):
-        marks = _marked(facts, device, bit, nat, client)
-        ways = _outer_ways(facts, outer, bit, marks, nat, client)
+        marks = marked(facts, device, bit, nat, client)
+        ways = outer_ways(facts, outer, bit, marks, nat, client)
         answer = _answer(ways)
         answers.append((client, None if answer and not sure else answer, ways))
     return answers
 
 
-def _orders(bases: Sequence[BaseChain]) -> list[Sequence[BaseChain]]:
-    """The order of registration cannot be read, so every order counts. Chains that nobody could read are all the same."""
-    orders = {tuple(id(base) if base.known else 0 for base in order): order for order in permutations(bases)}
-    return list(orders.values())
-
-
 def _walk_all(facts: Facts, device: Mapping[str, Any], found: Marking) -> tuple[Tri, list[tuple[str, Tri, list[Way]]], bool]:
     """The worst answer over all orders, the answers of that order, and whether the orders differ."""
     results = []
-    for order in _orders(base_chains(facts, "nat", "POSTROUTING")):
+    for order in orders(base_chains(facts, "nat", "POSTROUTING")):
         answers = _one_order(facts, device, found, order)
         tris = [answer for _client, answer, _ways in answers]
         results.append((True if True in tris else None if None in tris else False, answers))
@@ -382,5 +247,6 @@ def _rewrite(facts: Facts, device: Mapping[str, Any]) -> Rewrite:
     blind = any(way.trace == trace and way.end.nat and way.end.nat.port_changes is None for way in ways)
     evidence = _text(sure, clients, trace, differ, found, blind)
     if filled:
-        evidence = f"{place_of(decisive_step(trace))} gives {_who(clients)} a new source, but {filled} may have filled the checksum in software"
+        where = place_of(decisive_step(trace))
+        evidence = f"{where} gives {_who(clients)} a new source, but {filled} may have filled the checksum in software"
     return Rewrite(holds or {True: "yes", None: "maybe", False: "no"}[sure], evidence, clients, ways, found, trace, walked)

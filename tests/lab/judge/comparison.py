@@ -9,7 +9,7 @@ receiver would see: `affected` has a wrong checksum on the wire, `unaffected` an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -28,6 +28,10 @@ _ORDERS = {
 }  # fmt: skip
 
 
+# What the walk answers for one client, and its ways.
+Walked = tuple[Optional[bool], list[reasoning.Way]]
+
+
 @dataclass
 class Judgment:
     """One rule set judged. `answers` and `truths` by client; `wrong` is empty when the walk was right."""
@@ -40,7 +44,7 @@ class Judgment:
     seen: int = 0
 
 
-def _ways(facts: Mapping[str, Any], stand: str) -> dict[str, tuple[Optional[bool], list[reasoning.Way]]]:
+def walked_ways(facts: Mapping[str, Any], stand: str) -> dict[str, Walked]:
     """The walk's answer and its ways by client, with nat's tables in the order in which this kernel asks them."""
     device = facts["vxlan"]["devices"][0]
     found = reasoning.rewrite(facts, device)
@@ -70,7 +74,7 @@ def _is_way(way: reasoning.Way, seen: Seen) -> bool:
     return _covers(way.end.mark, seen.outer_mark)
 
 
-def _by_ways(judged: Judgment, walked: Mapping[str, tuple[Optional[bool], Sequence[reasoning.Way]]], seen: Mapping[str, Optional[Seen]]) -> None:
+def _by_ways(judged: Judgment, walked: Mapping[str, Walked], seen: Mapping[str, Optional[Seen]]) -> None:
     for kind in KINDS:
         one = seen[kind.name]
         if one is None:
@@ -119,7 +123,7 @@ def compare(rule_set: RuleSet, facts: Mapping[str, Any], seen: Mapping[str, Opti
     holds = diagnosis["devices"][0]["conditions"]["rewrite"]["holds"]
     if holds == "unknown":  # a table that could not be read: nothing is claimed
         return Judgment(diagnosis["status"], holds, {}, {})
-    ways = _ways(facts, rule_set.stand)
+    ways = walked_ways(facts, rule_set.stand)
     judged = Judgment(diagnosis["status"], holds, {client: answer for client, (answer, _ways_of) in ways.items()}, {})
     judged.seen = sum(one is not None for one in seen.values())
     judged.wrong += _instruments(rule_set, seen)

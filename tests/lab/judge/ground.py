@@ -71,7 +71,7 @@ def run_in(pid: int, *command: str, text: str = "", lock: str = "") -> str:
     """What a command prints, run in the network namespace of a process; its error is a failure."""
     environment = {**os.environ, **({"XTABLES_LOCKFILE": lock} if lock else {})}
     with network_of(pid):
-        done = subprocess.run(command, input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, env=environment)
+        done = subprocess.run(command, input=text, text=True, capture_output=True, check=False, env=environment)
     if done.returncode != 0:
         raise RuntimeError("%s: %s\n%s" % (" ".join(command), done.stderr.strip(), text))
     return done.stdout

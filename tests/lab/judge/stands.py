@@ -9,11 +9,12 @@ iptables-save, which prints the same text as `iptables -S`; now and then the rea
 
 from __future__ import annotations
 
+import array
 import fcntl
 import os
 import re
+import socket
 import struct
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ from sight import Eyes, Seen
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.transcript import parse
 from lab import addresses as ip
-from lab.offload import SIOCETHTOOL
 from lab.namespaces import network_of
+from lab.offload import ETHTOOL_STXCSUM, SIOCETHTOOL
+from lab.ruleset import BUILT_IN
 
 PROBE = (Path(__file__).resolve().parents[3] / "plugins/plugin_utils/probe.sh").read_text(encoding="utf-8")
 TABLES = ("raw", "mangle", "filter", "nat")
 _NATIVE_CHAINS = ("nat-postrouting", "masquerading", "mark-for-masquerade", "nat-output")
-_ETHTOOL_STXCSUM = 0x17
 # Several workers load legacy rules; each has namespaces of its own and needs no lock.
 _LOCK = "/run/vxlan-offload-judge-%d.lock"
 
@@ -41,7 +42,8 @@ class Stand:
         self.kind = kind
         self.node: Node = build_node(ground, device, place)
         self.eyes = Eyes(ground, self.node)
-        self._loaded: dict[str, set[str]] = {"nft": set(), "legacy": set()}
+        # The chains that are loaded, by backend and table, without the built-in ones.
+        self._loaded: dict[str, dict[str, list[str]]] = {"nft": {}, "legacy": {}}
         self._offload = True
         self._register()
         self._head, self._tail = self._frame()
@@ -62,8 +64,20 @@ class Stand:
     def _restore(self, backend: str, tables: Tables) -> None:
         """These tables, and what an earlier rule set left in others is emptied."""
         wanted = {**{table: {} for table in self._loaded[backend]}, **tables}
-        self.run("iptables-%s-restore" % backend, "-w", "30", text=restore_text(wanted))
-        self._loaded[backend] = set(wanted) if backend == "legacy" else set(tables)
+        before = self._loaded[backend]
+        if (self.kind, backend) == ("legacy_then_nft", "nft") and before:
+            # iptables-nft-restore registers a table's chains anew, `-X` those that are empty; what is registered last is asked first.
+            emptied = {
+                table: ["-F", *("-X " + name for name in chains if name not in wanted.get(table, {}))] for table, chains in before.items()
+            }
+            text = re.sub(r"(?m)^\*(.*)$", lambda found: "\n".join([found[0], *emptied.get(found[1], [])]), restore_text(wanted))
+            self.run("iptables-nft-restore", "-w", "30", "--noflush", text=text)
+        else:
+            self.run("iptables-%s-restore" % backend, "-w", "30", text=restore_text(wanted))
+        own = {table: [name for name in chains if name not in BUILT_IN[table]] for table, chains in wanted.items()}
+        # What is empty need not be emptied again; legacy's tables cost nothing and nft's first ones hold the order.
+        keep = backend == "legacy" or self.kind == "legacy_then_nft"
+        self._loaded[backend] = {table: names for table, names in own.items() if keep or table in tables}
 
     def load(self, rule_set: RuleSet) -> None:
         """Put it in place of the one before."""
@@ -80,10 +94,7 @@ class Stand:
     def _set_offload(self, on: bool) -> None:
         if on == self._offload:
             return
-        import array
-        import socket
-
-        request = array.array("B", struct.pack("II", _ETHTOOL_STXCSUM, int(on)))
+        request = array.array("B", struct.pack("II", ETHTOOL_STXCSUM, int(on)))
         with network_of(self.node.pid), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
             fcntl.ioctl(channel, SIOCETHTOOL, struct.pack("16sP", self.node.tunnel.name.encode(), request.buffer_info()[0]))
         self._offload = on
@@ -94,8 +105,7 @@ class Stand:
     def _frame(self) -> tuple[str, str]:
         """The real transcript of this node: all before the rules, and what follows them."""
         text = self.run("sh", text=PROBE)
-        mark = text.splitlines()[0].split()[-1]
-        self._word = mark
+        mark = self._word = text.splitlines()[0].split()[-1]
         sections = re.split(r"(?m)^(?=%s (?:begin|complete))" % re.escape(mark), text)
         kept = [one for one in sections if not re.match(r"\S+ (begin (chain|legacy|lookup)|complete)", one)]
         route = self.run("ip", "route", "get", ip.DNS_SERVICE)
@@ -106,9 +116,8 @@ class Stand:
 
     def facts(self) -> dict[str, Any]:
         """What the probe and the transcript's parser make of the rules that are loaded now."""
-        rules = [self._legacy(), self._nft()] if "legacy" in BACKENDS[self.kind] else [self._nft()]
-        if self.kind == "legacy":
-            rules = [self._legacy(), self._nft_chains({})]
+        backends = BACKENDS[self.kind]
+        rules = [self._nft() if "nft" in backends else self._nft_chains({}), *([self._legacy()] if "legacy" in backends else [])]
         text = self._head + "".join(rules) + self._native() + self._tail
         found: dict[str, Any] = dict(parse(text))
         feature = found["vxlan"]["devices"][0]["features"]["tx-checksum-ip-generic"]
@@ -137,7 +146,12 @@ class Stand:
         return self._nft_chains(tables)
 
     def _nft_chains(self, tables: dict[str, dict[str, list[str]]]) -> str:
-        roots = {"raw": ["OUTPUT"], "mangle": ["OUTPUT", "POSTROUTING"], "filter": ["OUTPUT"], "nat": ["OUTPUT", "POSTROUTING", "PREROUTING"]}
+        roots = {
+            "raw": ["OUTPUT"],
+            "mangle": ["OUTPUT", "POSTROUTING"],
+            "filter": ["OUTPUT"],
+            "nat": ["OUTPUT", "POSTROUTING", "PREROUTING"],
+        }
         sections = []
         for table, names in roots.items():
             chains = {**{name: ["-P %s ACCEPT" % name] for name in names}, **tables.get(table, {})}
@@ -169,8 +183,7 @@ class Stands:
         for stand in self._stands.values():
             stand.close()
         self._ground.__exit__(*error)
-        with tempfile.TemporaryDirectory():
-            Path(_LOCK % os.getpid()).unlink(missing_ok=True)
+        Path(_LOCK % os.getpid()).unlink(missing_ok=True)
 
     def of(self, rule_set: RuleSet) -> Stand:
         key = (rule_set.stand, rule_set.device)
