@@ -15,6 +15,7 @@ import os
 import re
 import socket
 import struct
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ from lab.ruleset import BUILT_IN
 PROBE = (Path(__file__).resolve().parents[3] / "plugins/plugin_utils/probe.sh").read_text(encoding="utf-8")
 TABLES = ("raw", "mangle", "filter", "nat")
 _NATIVE_CHAINS = ("nat-postrouting", "masquerading", "mark-for-masquerade", "nat-output")
-# Several workers load legacy rules; each has namespaces of its own and needs no lock.
-_LOCK = "/run/vxlan-offload-judge-%d.lock"
+# iptables-legacy takes one lock for the whole machine. Each worker has namespaces of its own; so it has a lock of its own, without a name.
+_LOCK = tempfile.TemporaryFile()  # noqa: SIM115
 
 
 class Stand:
@@ -52,7 +53,7 @@ class Stand:
         self.eyes.close()
 
     def run(self, *command: str, text: str = "") -> str:
-        return run_in(self.node.pid, *command, text=text, lock=_LOCK % os.getpid())
+        return run_in(self.node.pid, *command, text=text, lock="/proc/%d/fd/%d" % (os.getpid(), _LOCK.fileno()))
 
     def _register(self) -> None:
         """nat's chains of both backends, the one that the kernel shall ask first last (and so does legacy's stay for good)."""
@@ -183,7 +184,6 @@ class Stands:
         for stand in self._stands.values():
             stand.close()
         self._ground.__exit__(*error)
-        Path(_LOCK % os.getpid()).unlink(missing_ok=True)
 
     def of(self, rule_set: RuleSet) -> Stand:
         key = (rule_set.stand, rule_set.device)

@@ -32,11 +32,15 @@ def counts(results: list[dict[str, Any]]) -> Counter[str]:
     return judges.summed(results)
 
 
+def _text(failure: dict[str, Any]) -> str:
+    shrunk = failure.get("shrunk", {})
+    lines = [*failure.get("error", "").splitlines()[:1], *shrunk.get("wrong", []), "for make judge-replay:", shrunk.get("rule_set", "")]
+    return "\n".join(lines)
+
+
 def test_the_kernel_never_does_otherwise_than_the_walk_said(results: list[dict[str, Any]]) -> None:
     failures = [one["failure"] for one in results if one["failure"]]
-    text = "\n\n".join("%s\nshrunk, for replay.py:\n%s" % (
-        one.get("error", ""), one.get("shrunk", {}).get("rule_set", "")) for one in failures)  # fmt: skip
-    assert not failures, text
+    assert not failures, "\n\n".join(_text(one) for one in failures)
 
 
 def test_as_many_rule_sets_were_judged_as_asked(counts: Counter[str]) -> None:
