@@ -62,6 +62,21 @@ test-longrun: venv packages ## The long run in short: 20 nodes, 20 seconds of tr
 long-run: venv packages ## The long run, LONG_RUN_SECONDS=3600 of it: no lost query outside of the promised windows, nothing left behind
 	@$(call LONG_RUN,$(LONG_RUN_SECONDS))
 
+# How many rule sets, and the first worker's seed. The long run is cut into pieces, each with seeds of its own.
+JUDGE_RULE_SETS ?= 2000
+JUDGE_SEED ?= 6
+JUDGE_LONG ?= 50000
+JUDGE := $(RUN) $(BIN)/python tests/lab/judge
+
+test-judge: venv packages ## The kernel as the judge: random rule sets in the real kernel against the walk (minutes; JUDGE_RULE_SETS, JUDGE_SEED)
+	@$(RUN) JUDGE_RULE_SETS=$(JUDGE_RULE_SETS) JUDGE_SEED=$(JUDGE_SEED) $(BIN)/pytest -q -p no:cacheprovider tests/lab/judge
+
+judge-long: venv packages ## The same with 50,000 rule sets (about an hour; JUDGE_LONG, JUDGE_SEED)
+	@$(JUDGE)/long.py $(JUDGE_LONG) $(JUDGE_SEED)
+
+judge-replay: venv packages ## Judge one rule set again, as a failure prints it: make judge-replay RULE_SET=file.json
+	@$(JUDGE)/replay.py "$(RULE_SET)"
+
 test-report: venv $(VENV)/.report ## The report's page in a real Chromium: click, filter, compare, print, axe-core, 10,000 hosts (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/report
 

@@ -177,10 +177,12 @@ def _conntrack(packet: Packet, option: Option) -> Tri:
     states = option.value.upper().split(",")
     if option.name not in ("--ctstate", "--state"):
         return None
-    if "NEW" in states:
-        return True  # nat is asked for the first packet of a flow only
-    if "DNAT" in states:
-        return packet.kind == "inner"
+    if packet.state in states:  # NEW: nat is asked for the first packet of a flow only
+        return True
+    if packet.state != "NEW":
+        return False
+    if "DNAT" in states and packet.translated:
+        return True
     return None if "SNAT" in states else False
 
 

@@ -19,6 +19,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal im
 Facts = Mapping[str, Any]
 RANDOM_FULLY_PRINTED_SINCE = (1, 6, 2)
 DEFAULT_BIT = 0x4000
+_NFTABLES_HOOKS = {"OUTPUT": "nat-output", "POSTROUTING": "nat-postrouting"}
 # The widest block that one node gets for its pods, by the version of IP.
 _WIDEST_BLOCK = {4: 24, 6: 64}
 
@@ -119,21 +120,21 @@ def nftables_chain(facts: Facts, name: str) -> Optional[list[tuple[str, Rule]]]:
     return None if texts is None else [(text, parse_nft_rule(text)) for text in texts]
 
 
-def nftables_base(facts: Facts) -> Optional[BaseChain]:
-    """kube-proxy's nftables table at the postrouting hook."""
+def nftables_base(facts: Facts, hook: str) -> Optional[BaseChain]:
+    """kube-proxy's nftables table at one hook, by the name of its base chain."""
     found = nftables_part(facts)
     if found.get("state") == "absent":
         return None
     names = [name.partition("/")[2] for name in found.get("chains") or {}]
     chains = {name: nftables_chain(facts, name) or [] for name in names}
-    chains.setdefault("nat-postrouting", [])
-    return BaseChain("nftables", "nat", "nat-postrouting", chains, frozenset(), True, found.get("state") == "read")
+    chains.setdefault(hook, [])
+    return BaseChain("nftables", "nat", hook, chains, frozenset(), True, found.get("state") == "read")
 
 
 def base_chains(facts: Facts, table: str, hook: str) -> list[BaseChain]:
     """Every base chain of this table at this hook, in all backends, that can do something."""
     found = [iptables_base(facts, entry, hook) for entry in tables(facts, table)]
-    nftables = nftables_base(facts) if (table, hook) == ("nat", "POSTROUTING") else None
+    nftables = nftables_base(facts, _NFTABLES_HOOKS[hook]) if table == "nat" else None
     found += [nftables] if nftables else []
     return [base for base in found if not base.known or base.chains[base.hook]]
 

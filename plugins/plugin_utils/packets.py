@@ -87,3 +87,9 @@ class Packet:
     # Whether the source is the first address of the device that the packet leaves by: what MASQUERADE would choose.
     source_is_primary: Tri
     other_interfaces: tuple[str, ...] = ()
+    # Whether it is on its way to a Service, so that kube-proxy's chains in nat OUTPUT take it.
+    asks_service: bool = False
+    # Whether its destination was translated from that of a Service.
+    translated: bool = False
+    # Its connection tracking state; raw comes before connection tracking, where only INVALID matches (xt_conntrack.c).
+    state: str = "NEW"

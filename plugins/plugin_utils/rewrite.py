@@ -11,49 +11,28 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import permutations
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import (
     Marking,
-    host_sources,
     marking,
     masquerade_bit,
 )
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import Mark
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import ALL_BITS, Mark, evaluate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     Facts,
     base_chains,
-    link,
     part,
-    pod_network,
-    underlay_of,
-    vxlan_devices,
+    tables,
 )
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Packet, Tri, networks
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule, shown_text
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import (
-    BaseChain,
-    End,
-    States,
-    Step,
-    Trace,
-    walk_base,
-)
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_packets import asking_packet, inner_packet, outer_packet
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packet_ways import Way, marked, orders, outer_ways, unmarked
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Tri
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import BaseChain, Step, Trace
 
-_OUTER_HOOKS = (("raw", "OUTPUT"), ("mangle", "OUTPUT"), ("filter", "OUTPUT"), ("mangle", "POSTROUTING"))
-_LOCAL_DEVICES = ("lo", "docker0", "cni0", "kube-ipvs0")
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way that a client's packet can take, and whether the outer source is rewritten at its end."""
-
-    client: str
-    rewrites: Tri
-    end: End
-    trace: Trace
+_DHCP = frozenset({"67", "68", "67:68", "546", "547"})
 
 
 @dataclass(frozen=True)
@@ -82,89 +61,21 @@ _MOST_KNOWN = 64
 _KNOWN: dict[bytes, Rewrite] = {}
 
 
-def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
-    """The VXLAN packet as the node sends it."""
-    underlay = underlay_of(facts, device)
-    addresses = [str(text) for text in (link(facts, underlay) or {}).get("addresses") or []]
-    own = [text.split("/")[0] for text in addresses]
-    local = str(device.get("local") or (own[0] if own else ""))
-    pods = pod_network(facts)
-    services = part(facts, "services") or {}
-    never = networks(str(services.get(name)) for name in ("dns", "kubernetes") if services.get(name))
-    return Packet(
-        kind="outer", client="any", out_interface=underlay, protocol="udp",
-        source=Address(inside=networks([local])),
-        destination=Address(outside=((pods,) if pods else ()) + never, near=networks(addresses[:1])),
-        destination_port=device.get("port"), source_is_local=True,
-        source_on_out_interface=local in own if own else None,
-        source_is_primary=_would_choose(own, local),
-        other_interfaces=tuple(str(one.get("name")) for one in vxlan_devices(facts)) + _LOCAL_DEVICES,
-    )  # fmt: skip
+def _may_fill_checksums(facts: Facts, device: Mapping[str, Any]) -> str:
+    """A CHECKSUM rule that tunnel packets or what they carry may meet: with the checksum filled by software, NAT does no harm.
 
-
-def _would_choose(own: Sequence[str], local: str) -> Tri:
-    """Whether MASQUERADE would take this address: the first one; for IPv6 the one nearest to the destination (RFC 6724)."""
-    if not own or ":" in local and len(own) > 1 and local in own:
-        return None
-    return local == own[0]
-
-
-def inner_packet(facts: Facts, device: Mapping[str, Any], client: str) -> Packet:
-    """The packet to a pod on another node, before encapsulation."""
-    pods = pod_network(facts)
-    own = networks(str(text).split("/", 1)[0] for text in device.get("addresses") or [])
-    everyone = (pods,) if pods else ()
-    host = client == "host"
-    source = host_sources(facts, device)[0] if host else Address(inside=everyone)
-    return Packet(
-        kind="inner", client=client, out_interface=str(device.get("name")), protocol="", source=source,
-        destination=Address(inside=everyone, apart=own), destination_port=None, source_is_local=host,
-        source_on_out_interface=any(one in own for one in source.inside) if host else None,
-        source_is_primary=None,
-    )  # fmt: skip
-
-
-def _through(bases: Sequence[BaseChain], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
-    """Base chains one after the other: the states that leave the last, and the ends that stop NAT from being asked."""
-    ends: list[tuple[End, Trace]] = []
-    for base in bases:
-        onward: States = {}
-        for end, trace in walk_base(base, packet, bit, states).items():
-            if end.kind == "end":
-                onward.setdefault(end.mark, trace)
-            elif end.kind != "drop":  # a firewall that stops the packet is no cure
-                ends.append((end, trace))
-        states = onward
-    return states, ends
-
-
-@dataclass(frozen=True)
-class _Hooks:
-    """The base chains that packets meet, in one order of those of nat."""
-
-    outer: Sequence[Sequence[BaseChain]]
-    inner: Sequence[BaseChain]
-    nat: Sequence[BaseChain]
-
-
-def _inner_marks(packet: Packet, bit: int, hooks: _Hooks) -> States:
-    """The marks that the inner packet can have when it reaches the VXLAN device."""
-    states, _ends = _through(hooks.inner, packet, bit, {Mark(bit): ()})
-    states, ends = _through(hooks.nat, packet, bit, states)
-    for end, trace in ends:
-        states.setdefault(end.mark, trace)
-    return states
-
-
-def _outer_ways(packet: Packet, bit: int, states: States, hooks: _Hooks, client: str) -> list[Way]:
-    """Every way of the outer packet that starts with one of these marks."""
-    ways = []
-    for bases in hooks.outer:
-        states, ends = _through(bases, packet, bit, states)
-        ways += [Way(client, False, end, trace) for end, trace in ends]
-    states, ends = _through(hooks.nat, packet, bit, states)
-    ways += [Way(client, end.nat.rewrites if end.nat else False, end, trace) for end, trace in ends]
-    return ways + [Way(client, False, End("end", mark), trace) for mark, trace in states.items()]
+    The rule that libvirt writes is for DHCP, which is no Service.
+    """
+    host, pod = (inner_packet(facts, device, client) for client in ("host", "pod"))
+    packets = [outer_packet(facts, device), asking_packet(facts, device, host), host, pod]
+    for entry in tables(facts, "mangle"):
+        for texts in (entry.get("chains") or {}).values():
+            for text in texts:
+                rule = parse_rule(text)
+                dhcp = any(set(option.value.split(",")) <= _DHCP for option in rule.options("--dport", "--dports"))
+                if rule.target == "CHECKSUM" and not dhcp and any(evaluate(rule, one, Mark(0, ALL_BITS)) is not False for one in packets):
+                    return text
+    return ""
 
 
 def _answer(ways: Sequence[Way]) -> Tri:
@@ -177,33 +88,25 @@ def _clients(found: Marking) -> list[tuple[str, Tri]]:
     return [(name, sure) for name, sure in (("host", found.host), ("pod", found.pod)) if sure is not False]
 
 
-def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, hooks: _Hooks) -> list[tuple[str, Tri, list[Way]]]:
+def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, nat: Sequence[BaseChain]) -> list[tuple[str, Tri, list[Way]]]:
     """For each client whether its outer packet is rewritten, with nat's base chains in this order."""
     bit = masquerade_bit(facts)
     outer = outer_packet(facts, device)
-    plain = _outer_ways(outer, bit, {Mark(0): ()}, hooks, "any")
+    plain = outer_ways(facts, outer, bit, unmarked(facts, device, bit, nat, found), nat, "any")
     answers = [("any", _answer(plain), plain)]
     for client, sure in _clients(found):
-        marks = _inner_marks(inner_packet(facts, device, client), bit, hooks)
-        ways = _outer_ways(outer, bit, marks, hooks, client)
+        marks = marked(facts, device, bit, nat, client)
+        ways = outer_ways(facts, outer, bit, marks, nat, client)
         answer = _answer(ways)
         answers.append((client, None if answer and not sure else answer, ways))
     return answers
 
 
-def _orders(bases: Sequence[BaseChain]) -> list[Sequence[BaseChain]]:
-    """The order of registration cannot be read, so every order counts. Chains that nobody could read are all the same."""
-    orders = {tuple(id(base) if base.known else 0 for base in order): order for order in permutations(bases)}
-    return list(orders.values())
-
-
 def _walk_all(facts: Facts, device: Mapping[str, Any], found: Marking) -> tuple[Tri, list[tuple[str, Tri, list[Way]]], bool]:
     """The worst answer over all orders, the answers of that order, and whether the orders differ."""
     results = []
-    outer = [base_chains(facts, table, hook) for table, hook in _OUTER_HOOKS]
-    inner = base_chains(facts, "mangle", "POSTROUTING")
-    for order in _orders(base_chains(facts, "nat", "POSTROUTING")):
-        answers = _one_order(facts, device, found, _Hooks(outer, inner, order))
+    for order in orders(base_chains(facts, "nat", "POSTROUTING")):
+        answers = _one_order(facts, device, found, order)
         tris = [answer for _client, answer, _ways in answers]
         results.append((True if True in tris else None if None in tris else False, answers))
     rank = {True: 2, None: 1, False: 0}
@@ -259,7 +162,9 @@ def place_of(step: Optional[Step]) -> str:
     """A rule's place and its text without comments, for people."""
     if step is None:
         return ""
-    text = shown_text(step.text if step.backend == "nftables" else print_rule(parse_rule(step.text)))
+    rule = parse_rule(step.text)
+    shown = replace(rule, matches=tuple(match for match in rule.matches if match.module != "comment"))
+    text = step.text if step.backend == "nftables" else print_rule(shown)
     return f"{step.table} {step.chain} rule {step.number} ({text})"
 
 
@@ -330,13 +235,18 @@ def _rewrite(facts: Facts, device: Mapping[str, Any]) -> Rewrite:
     found = marking(facts, device)
     walked = facts if found.present else assume_kube_proxy(facts)
     sure, answers, differ = _walk_all(walked, device, found)
+    filled = _may_fill_checksums(walked, device) if sure else ""
     holds: Optional[str] = None
     if unread_tables(walked):
         known_only, _answers, _differ = _walk_all(without_unknown(walked), device, found)
         agree = known_only == sure and (found.present or sure is False)
         holds = None if agree else "unknown"
+    sure = None if filled else sure
     clients, trace = _chosen(answers, sure)
     ways = tuple(way for _client, _answer, found_ways in answers for way in found_ways)
     blind = any(way.trace == trace and way.end.nat and way.end.nat.port_changes is None for way in ways)
     evidence = _text(sure, clients, trace, differ, found, blind)
+    if filled:
+        where = place_of(decisive_step(trace))
+        evidence = f"{where} gives {_who(clients)} a new source, but {filled} may have filled the checksum in software"
     return Rewrite(holds or {True: "yes", None: "maybe", False: "no"}[sure], evidence, clients, ways, found, trace, walked)

@@ -37,7 +37,8 @@ EXTENSIONS = re.compile(
     r"|MARK|MASQUERADE|NETMAP|NFLOG|NFQUEUE|NOTRACK|RATEEST|REDIRECT|REJECT|SECMARK|SET|SNAT|SNPT|SYNPROXY|TCPMSS|TCPOPTSTRIP|TEE|TOS"
     r"|TPROXY|TRACE|TTL|ULOG"
 )
-RULE = re.compile(r"-A (\S+) (.*)")
+# A rule without a word behind its chain counts every packet.
+RULE = re.compile(r"-A (\S+)(?: (.*))?\Z")
 QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 JUMP = re.compile(r"(?:^| )-[jg] (\S+)")
 
@@ -74,7 +75,7 @@ def saved(section: Section, table: str) -> Chains | None:
             match = RULE.match(line)
             if not match or match[1] not in chains:
                 return None
-            chains[match[1]].append(match[2])
+            chains[match[1]].append(match[2] or "")
     return None
 
 

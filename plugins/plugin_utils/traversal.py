@@ -37,8 +37,12 @@ MAX_ENDS = 256
 HARMLESS_UNREAD = frozenset({
     "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-FIREWALL", "KUBE-PROXY-FIREWALL", "KUBE-FORWARD", "KUBE-NODEPORTS",
 })  # fmt: skip
+# Where kube-proxy takes the node's own packets to a Service: in nat OUTPUT, by iptables and in its own nftables table.
+SERVICE_CHAINS = frozenset({"KUBE-SERVICES", "KUBE-NODEPORTS", "services"})
+_OUTPUT_HOOKS = frozenset({"OUTPUT", "nat-output"})
 _STOPS = frozenset({"DROP", "REJECT", "TARPIT", "STEAL"})
 _NAT_TARGETS = frozenset({"MASQUERADE", "SNAT", "NETMAP", "SAME"})
+_NEW_DESTINATION = frozenset({"DNAT", "REDIRECT"})
 _PASSIVE = frozenset({
     "LOG", "NFLOG", "ULOG", "AUDIT", "TRACE", "CHECKSUM", "TOS", "DSCP", "TTL", "TCPMSS", "CLASSIFY", "SECMARK",
     "CONNSECMARK", "ECN", "RATEEST", "SET", "LED", "TEE", "IDLETIMER", "CONTINUE", "SYNPROXY",
@@ -89,7 +93,7 @@ class Nat:
 
 @dataclass(frozen=True)
 class End:
-    """How a packet left a base chain: "end" (accepted or ran off the end), "drop", "notrack", "nat"."""
+    """How a packet left a base chain: "end" (accepted or ran off the end), "drop", "notrack", "nat", "service" (kube-proxy takes it)."""
 
     kind: str
     mark: Mark
@@ -164,7 +168,9 @@ def unread_chain(walk: _Walk, states: States) -> States:
     after: States = dict(states)
     for mark, trace in states.items():
         after.setdefault(mark.holding(0, walk.bit), trace)
-        if walk.base.table == "nat":
+        if walk.base.table == "nat" and walk.base.hook in _OUTPUT_HOOKS:  # a new destination is none of the source's business
+            walk.end(End("end", mark), trace)
+        elif walk.base.table == "nat":
             walk.end(End("nat", mark, Nat(None, None)), trace)
             walk.end(End("end", mark), trace)
         elif walk.base.table == "raw":
@@ -239,7 +245,7 @@ def _effect(walk: _Walk, target: Target, mark: Mark) -> tuple[Mark, str]:
         return (Mark(0, ALL_BITS) if restores else mark), "mark" if restores else "continue"
     if name == "NOTRACK" or name == "CT" and target.option("--notrack"):
         return mark, "notrack"
-    if name == "ACCEPT":
+    if name == "ACCEPT" or name in _NEW_DESTINATION:
         return mark, "accept"
     if name in _STOPS:
         return mark, "drop"
@@ -294,6 +300,12 @@ def _go(walk: _Walk, visit: _Visit, target: Target, effect: str, states: States)
 
 def _enter(walk: _Walk, chain: str, mark: Mark, trace: Trace, depth: int) -> States:
     """Walk a chain that a rule leads to, once for each mark; a chain that leads to itself cannot be read."""
+    if chain in SERVICE_CHAINS and walk.base.table == "nat" and walk.base.hook in _OUTPUT_HOOKS:
+        # They match nothing but the addresses of Services and NodePorts of this node.
+        if not walk.packet.asks_service:
+            return {mark: trace}
+        walk.end(End("service", mark), trace)
+        return {}
     key = (chain, mark)
     if key not in walk.visited:
         walk.visited[key] = None

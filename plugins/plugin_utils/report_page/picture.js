@@ -7,8 +7,9 @@ const WIDTH = 1000;
 const RAIL = 34;
 const LEFT = 62;
 const HOOKS = [
+  ['inner', 'raw', 'OUTPUT'], ['inner', 'mangle', 'OUTPUT'], ['inner', 'nat', 'OUTPUT'], ['inner', 'filter', 'OUTPUT'],
   ['inner', 'mangle', 'POSTROUTING'], ['inner', 'nat', 'POSTROUTING'], null,
-  ['outer', 'raw', 'OUTPUT'], ['outer', 'mangle', 'OUTPUT'], ['outer', 'filter', 'OUTPUT'],
+  ['outer', 'raw', 'OUTPUT'], ['outer', 'mangle', 'OUTPUT'], ['outer', 'nat', 'OUTPUT'], ['outer', 'filter', 'OUTPUT'],
   ['outer', 'mangle', 'POSTROUTING'], ['outer', 'nat', 'POSTROUTING'],
 ];
 const EFFECTS = {
@@ -29,10 +30,16 @@ function stepsOf(device) {
   });
 }
 
-// Which hook a step belongs to; kube-proxy's nftables chains hang at nat POSTROUTING.
+// Which hook a step belongs to; kube-proxy's nftables chains hang at those of nat.
 function atHook(step, hook) {
-  const place = step.hook === 'nat-postrouting' ? 'POSTROUTING' : step.hook || step.chain;
+  const place = {'nat-postrouting': 'POSTROUTING', 'nat-output': 'OUTPUT'}[step.hook] || step.hook || step.chain;
   return hook && step.packet === hook[0] && step.table === hook[1] && place === hook[2];
+}
+
+// Of the hooks that rarely matter only those are drawn in which a rule changed the mark.
+function isDrawn(hook, steps, way) {
+  const rare = hook && (hook[0] === 'inner' ? hook[2] === 'OUTPUT' || way.client === 'any' : hook[1] === 'nat' && hook[2] === 'OUTPUT');
+  return !rare || steps.some((step) => atHook(step, hook));
 }
 
 function effectText(step, way) {
@@ -190,7 +197,7 @@ function picture(device) {
   drawSender(drawing, way, conditions.offload && conditions.offload.holds);
   // NOTRACK and the like: what was not reached is not drawn.
   const last = way.end === 'notrack' ? Math.max(...HOOKS.map((hook, at) => (steps.some((step) => atHook(step, hook)) ? at : 0))) : HOOKS.length;
-  HOOKS.slice(way.client === 'any' ? 2 : 0, last + 1).forEach((hook) => {
+  HOOKS.slice(0, last + 1).filter((hook) => isDrawn(hook, steps, way)).forEach((hook) => {
     if (hook) drawHook(drawing, hook, steps.filter((step) => atHook(step, hook)), way);
     else drawTunnel(drawing, way);
   });

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The packets of a node: the tunnel packet, and those that travel in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import host_sources
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
+    Facts,
+    link,
+    lookups,
+    part,
+    pod_network,
+    underlay_of,
+    vxlan_devices,
+)
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Packet, Tri, networks
+
+_LOCAL_DEVICES = ("lo", "docker0", "cni0", "kube-ipvs0")
+
+
+def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
+    """The VXLAN packet as the node sends it."""
+    underlay = underlay_of(facts, device)
+    addresses = [str(text) for text in (link(facts, underlay) or {}).get("addresses") or []]
+    own = [text.split("/")[0] for text in addresses]
+    local = str(device.get("local") or (own[0] if own else ""))
+    pods = pod_network(facts)
+    services = part(facts, "services") or {}
+    never = networks(str(services.get(name)) for name in ("dns", "kubernetes") if services.get(name))
+    return Packet(
+        kind="outer", client="any", out_interface=underlay, protocol="udp",
+        source=Address(inside=networks([local])),
+        destination=Address(outside=((pods,) if pods else ()) + never, near=networks(addresses[:1])),
+        destination_port=device.get("port"), source_is_local=True,
+        source_on_out_interface=local in own if own else None,
+        source_is_primary=_would_choose(own, local),
+        other_interfaces=tuple(str(one.get("name")) for one in vxlan_devices(facts)) + _LOCAL_DEVICES,
+    )  # fmt: skip
+
+
+def _would_choose(own: Sequence[str], local: str) -> Tri:
+    """Whether MASQUERADE would take this address: the first one; for IPv6 the one nearest to the destination (RFC 6724)."""
+    if not own or ":" in local and len(own) > 1 and local in own:
+        return None
+    return local == own[0]
+
+
+def inner_packet(facts: Facts, device: Mapping[str, Any], client: str) -> Packet:
+    """The packet to a pod on another node, before encapsulation."""
+    pods = pod_network(facts)
+    own = networks(str(text).split("/", 1)[0] for text in device.get("addresses") or [])
+    everyone = (pods,) if pods else ()
+    host = client == "host"
+    source = host_sources(facts, device)[0] if host else Address(inside=everyone)
+    return Packet(
+        kind="inner", client=client, out_interface=str(device.get("name")), protocol="", source=source,
+        destination=Address(inside=everyone, apart=own), destination_port=None, source_is_local=host,
+        source_on_out_interface=any(one in own for one in source.inside) if host else None,
+        source_is_primary=None, translated=True,
+    )  # fmt: skip
+
+
+def asking_packet(facts: Facts, device: Mapping[str, Any], inner: Packet) -> Packet:
+    """The node's own packet to a Service, as OUTPUT sees it before kube-proxy has chosen a pod: on the way out by its first route."""
+    services = part(facts, "services") or {}
+    known = networks(str(services.get(name)) for name in ("dns", "kubernetes") if services.get(name))
+    pods = pod_network(facts)
+    destination = Address(inside=known[:1]) if len(set(known)) == 1 else Address(outside=(pods,) if pods else ())
+    first = next((str(found["device"]) for found in lookups(facts) if found.get("device")), "") or underlay_of(facts, device)
+    return replace(
+        inner, out_interface=first, destination=destination, source_on_out_interface=None, asks_service=True, translated=False,
+    )  # fmt: skip
+
+
+def direct_packet(facts: Facts, device: Mapping[str, Any], client: str) -> Packet:
+    """The packet to a pod's own address: no Service, so no mark of kube-proxy."""
+    found = replace(inner_packet(facts, device, client), client="any", translated=False)
+    if client != "host":
+        return found
+    own = networks(str(text).split("/", 1)[0] for text in device.get("addresses") or [])
+    return replace(found, source=Address(inside=own[:1]), source_on_out_interface=True if own else None)

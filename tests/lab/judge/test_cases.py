@@ -1,0 +1,48 @@
+# Copyright (c) 2026 the kubenet.vxlan_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the judge has found, again: the kernel does what the case says, and the walk agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from cases import CASES
+from rule_sets import RuleSet, from_json
+from stands import Stands
+from worker import judge_one
+
+
+@pytest.fixture(scope="module")
+def stands() -> Iterator[Stands]:
+    with Stands() as made:
+        yield made
+
+
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+@pytest.mark.parametrize("name", CASES)
+def test_the_walk_agrees_with_the_kernel(name: str, backend: str, stands: Stands) -> None:
+    rule_set = CASES[name].rule_set(backend)
+    assert judge_one(stands.of(rule_set), rule_set).wrong == []
+    seen = stands.of(rule_set).look()
+    assert None not in seen.values()
+    assert {kind for kind, one in seen.items() if one and one.rewritten} == set(CASES[name].rewritten)
+    checksums = {one.checksum for one in seen.values() if one and one.rewritten}
+    assert checksums <= ({"good"} if "CHECKSUM" in str(rule_set) else {"bad"})
+
+
+def test_a_rule_set_is_read_back_as_it_was_printed() -> None:
+    rule_set = RuleSet("legacy", "flannel.1", False, {"legacy": {"nat": {"POSTROUTING": ["-j ACCEPT"]}}}, "")
+    assert from_json(rule_set.as_json()) == rule_set
+
+
+def test_nothing_of_one_rule_set_is_left_for_the_next(stands: Stands) -> None:
+    for backend in ("nft", "legacy"):
+        full = CASES["nat_output_marks_the_tunnel_packet"].rule_set(backend)
+        empty = RuleSet(backend, "vxlan.calico", True, {backend: {"mangle": {"OUTPUT": []}}})
+        stand = stands.of(full)
+        stand.load(full)
+        stand.load(empty)
+        chains = [entry["chains"] for entry in stand.facts()["netfilter"]["tables"]]
+        assert not any(rules for one in chains for rules in one.values())
