@@ -14,7 +14,7 @@ export ANSIBLE_PIPELINING := True
 export ANSIBLE_NOCOWS := 1
 export PYTHONPATH := $(TREE)
 
-.PHONY: help demo test test-lab test-fleet test-report test-matrix matrix-table kernel-lab kernel-lab-table kernels diagnose bench bench-report venv packages clean
+.PHONY: help demo test test-properties test-lab test-fleet test-faults faults-table test-boot boot-table test-longrun long-run test-judge judge-long judge-replay test-report test-privileges test-matrix kernel-lab kernel-lab-table kernels matrix-table dist bench bench-report diagnose packages venv clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,11 +28,10 @@ MATRIX ?= $(VENV)/matrix
 test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
-# Each folder below tests/lab is a tier of its own.
-
 test-properties: venv ## What one lying node can cost the controller: 50 MB, a million rules, rules that fork (a minute or two)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/limits
 
+# Each folder below tests/lab is a tier of its own.
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/lab/test_*.py
 

@@ -4,7 +4,7 @@
 # shellcheck shell=bash
 # All of the distribution's packages, by apt-get where something is missing: two lanes could not both call it.
 "$CI_ROOT/lab/packages.sh"
-for list in lab/kernel tests/report; do
+for list in lab/kernel tests/report tests/lab/boot tests/lab/faults tests/lab/privileges; do
   "$CI_ROOT/lab/packages.sh" "$CI_ROOT/$list/packages.txt"
 done
 command -v npm > /dev/null || "$CI_ROOT/lab/packages.sh" "$CI_ROOT/tests/report/npm.txt"

@@ -4,4 +4,4 @@
 # shellcheck shell=bash
 # The environment of make's targets with all that they add to it: two lanes could not both run pip in it.
 venv=$CI_CHECKOUT/.venv
-make --no-print-directory -C "$CI_CHECKOUT" venv "$venv/.reader" "$venv/.report" "$venv/.fleet"
+make --no-print-directory -C "$CI_CHECKOUT" venv "$venv"/.{reader,report,fleet,faults,dist}
