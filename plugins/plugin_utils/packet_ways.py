@@ -49,6 +49,21 @@ def orders(bases: Sequence[BaseChain]) -> list[Sequence[BaseChain]]:
     return list(orders.values())
 
 
+class Node:
+    """The facts of a walk, with the base chains of each hook, which are asked for once."""
+
+    def __init__(self, facts: Facts, device: Mapping[str, Any]) -> None:
+        self.facts = facts
+        self.device = device
+        self._orders: dict[tuple[str, str], list[Sequence[BaseChain]]] = {}
+
+    def orders(self, table: str, hook: str) -> list[Sequence[BaseChain]]:
+        """The base chains of this table at this hook, in every order that its backends may have."""
+        if (table, hook) not in self._orders:
+            self._orders[table, hook] = orders(base_chains(self.facts, table, hook))
+        return self._orders[table, hook]
+
+
 def _through(bases: Sequence[BaseChain], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
     """Base chains one after the other: the states that leave the last, and the ends that stop NAT from being asked."""
     ends: list[tuple[End, Trace]] = []
@@ -64,11 +79,11 @@ def _through(bases: Sequence[BaseChain], packet: Packet, bit: int, states: State
     return states, ends
 
 
-def _hook(facts: Facts, table: str, hook: str, packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
+def _hook(node: Node, table: str, hook: str, packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
     """One table at one hook, in every order that its backends may have."""
     onward: States = {}
     ends: dict[End, Trace] = {}
-    for order in orders(base_chains(facts, table, hook)):
+    for order in node.orders(table, hook):
         after, found = _through(order, packet, bit, states)
         for mark, trace in after.items():
             onward.setdefault(mark, trace)
@@ -78,12 +93,12 @@ def _hook(facts: Facts, table: str, hook: str, packet: Packet, bit: int, states:
 
 
 def _hooks(
-    facts: Facts, hooks: Iterable[tuple[str, str]], packet: Packet, bit: int, states: States
+    node: Node, hooks: Iterable[tuple[str, str]], packet: Packet, bit: int, states: States
 ) -> tuple[States, list[tuple[End, Trace]]]:
     """Several, in the order in which a packet meets them."""
     ends: list[tuple[End, Trace]] = []
     for table, hook in hooks:
-        states, found = _hook(facts, table, hook, packet, bit, states)
+        states, found = _hook(node, table, hook, packet, bit, states)
         ends += found
     return states, ends
 
@@ -98,12 +113,12 @@ def _with_bit(trace: Trace, bit: int) -> Trace:
     return tuple(replace(step, mark=step.mark.set(bit, bit)) for step in trace)
 
 
-def _service_marks(facts: Facts, device: Mapping[str, Any], bit: int, marked: bool) -> States:
+def _service_marks(node: Node, bit: int, marked: bool) -> States:
     """The marks of the node's own packet to a Service when it has left OUTPUT, with kube-proxy's mark or without."""
-    inner = inner_packet(facts, device, "host")
-    asking = asking_packet(facts, device, inner)
-    start, _ends = _hooks(facts, _BEFORE_NAT, asking, bit, {Mark(0): ()})
-    _states, ends = _hook(facts, "nat", "OUTPUT", asking, bit, start)
+    inner = inner_packet(node.facts, node.device, "host")
+    asking = asking_packet(node.facts, node.device, inner)
+    start, _ends = _hooks(node, _BEFORE_NAT, asking, bit, {Mark(0): ()})
+    _states, ends = _hook(node, "nat", "OUTPUT", asking, bit, start)
     mask = bit if marked else 0
     taken = {end.mark.set(mask, mask): _with_bit(_changing(trace, Mark(0)), mask) for end, trace in ends if end.kind == "service"}
     if not taken:  # no rules of kube-proxy yet, or none that lead to Services
@@ -112,40 +127,40 @@ def _service_marks(facts: Facts, device: Mapping[str, Any], bit: int, marked: bo
     chosen = replace(inner, out_interface=asking.out_interface, source_on_out_interface=None)
     onward: States = {}
     for mark, trace in taken.items():
-        for after, inside in _hook(facts, "filter", "OUTPUT", chosen, bit, {mark: ()})[0].items():
+        for after, inside in _hook(node, "filter", "OUTPUT", chosen, bit, {mark: ()})[0].items():
             onward.setdefault(after, trace + _changing(inside, mark))
     return onward
 
 
-def _inner_marks(facts: Facts, packet: Packet, bit: int, nat: Sequence[BaseChain], states: States) -> States:
+def _inner_marks(node: Node, packet: Packet, bit: int, nat: Sequence[BaseChain], states: States) -> States:
     """The marks that the inner packet can have when it reaches the VXLAN device."""
-    states, _ends = _hook(facts, "mangle", "POSTROUTING", packet, bit, states)
+    states, _ends = _hook(node, "mangle", "POSTROUTING", packet, bit, states)
     states, ends = _through(nat, packet, bit, states)
     for end, trace in ends:
         states.setdefault(end.mark, trace)
     return states
 
 
-def marked(facts: Facts, device: Mapping[str, Any], bit: int, nat: Sequence[BaseChain], client: str) -> States:
+def marked(node: Node, bit: int, nat: Sequence[BaseChain], client: str) -> States:
     """The marks of a packet to a Service that kube-proxy has marked. What a pod's packet met before POSTROUTING is not read."""
-    start = _service_marks(facts, device, bit, True) if client == "host" else {Mark(bit): ()}
-    return _inner_marks(facts, inner_packet(facts, device, client), bit, nat, start)
+    start = _service_marks(node, bit, True) if client == "host" else {Mark(bit): ()}
+    return _inner_marks(node, inner_packet(node.facts, node.device, client), bit, nat, start)
 
 
-def unmarked(facts: Facts, device: Mapping[str, Any], bit: int, nat: Sequence[BaseChain], marking: Marking) -> States:
+def unmarked(node: Node, bit: int, nat: Sequence[BaseChain], marking: Marking) -> States:
     """The marks of all other packets: to pods' own addresses, and to Services where kube-proxy does not mark."""
-    direct = direct_packet(facts, device, "host")
-    start, ends = _hook(facts, "raw", "OUTPUT", direct, bit, {Mark(0): ()})
-    packets = [(direct, _hooks(facts, _OUTPUT[1:], direct, bit, start)[0]), (direct_packet(facts, device, "pod"), {Mark(0): ()})]
+    direct = direct_packet(node.facts, node.device, "host")
+    start, ends = _hook(node, "raw", "OUTPUT", direct, bit, {Mark(0): ()})
+    packets = [(direct, _hooks(node, _OUTPUT[1:], direct, bit, start)[0]), (direct_packet(node.facts, node.device, "pod"), {Mark(0): ()})]
     # Not even a packet that is not tracked leaves its mark behind.
     untracked = {end.mark: trace for end, trace in ends if end.kind == "notrack"}
-    marks = _hooks(facts, _UNTRACKED, replace(direct, state="UNTRACKED"), bit, untracked)[0]
+    marks = _hooks(node, _UNTRACKED, replace(direct, state="UNTRACKED"), bit, untracked)[0]
     if marking.present and marking.host is not True:
-        packets.append((inner_packet(facts, device, "host"), _service_marks(facts, device, bit, False)))
+        packets.append((inner_packet(node.facts, node.device, "host"), _service_marks(node, bit, False)))
     if marking.present and marking.pod is not True:
-        packets.append((inner_packet(facts, device, "pod"), {Mark(0): ()}))
+        packets.append((inner_packet(node.facts, node.device, "pod"), {Mark(0): ()}))
     for packet, start in packets:
-        for mark, trace in _inner_marks(facts, packet, bit, nat, start).items():
+        for mark, trace in _inner_marks(node, packet, bit, nat, start).items():
             marks.setdefault(mark, trace)
     return {mark: _changing(trace, Mark(0)) for mark, trace in marks.items()}
 
@@ -156,9 +171,9 @@ def _shown(trace: Trace) -> Trace:
     return tuple(step for step in trace if (step.packet, step.table, step.hook) != there or step.effect.endswith(("mark", "cleared")))
 
 
-def outer_ways(facts: Facts, packet: Packet, bit: int, states: States, nat: Sequence[BaseChain], client: str) -> list[Way]:
+def outer_ways(node: Node, packet: Packet, bit: int, states: States, nat: Sequence[BaseChain], client: str) -> list[Way]:
     """Every way of the outer packet that starts with one of these marks."""
-    states, ends = _hooks(facts, _OUTER_HOOKS, packet, bit, states)
+    states, ends = _hooks(node, _OUTER_HOOKS, packet, bit, states)
     ways = [Way(client, False, end, _shown(trace)) for end, trace in ends]
     states, ends = _through(nat, packet, bit, {mark: _shown(trace) for mark, trace in states.items()})
     ways += [Way(client, end.nat.rewrites if end.nat else False, end, trace) for end, trace in ends]

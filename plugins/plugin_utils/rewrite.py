@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import (
@@ -22,14 +22,13 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers impo
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import ALL_BITS, Mark, evaluate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     Facts,
-    base_chains,
     part,
     tables,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_packets import asking_packet, inner_packet, outer_packet
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packet_ways import Way, marked, orders, outer_ways, unmarked
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packet_ways import Node, Way, marked, outer_ways, unmarked
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Tri
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule, shown_text
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import BaseChain, Step, Trace
 
 _DHCP = frozenset({"67", "68", "67:68", "546", "547"})
@@ -88,15 +87,14 @@ def _clients(found: Marking) -> list[tuple[str, Tri]]:
     return [(name, sure) for name, sure in (("host", found.host), ("pod", found.pod)) if sure is not False]
 
 
-def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, nat: Sequence[BaseChain]) -> list[tuple[str, Tri, list[Way]]]:
+def _one_order(node: Node, found: Marking, nat: Sequence[BaseChain]) -> list[tuple[str, Tri, list[Way]]]:
     """For each client whether its outer packet is rewritten, with nat's base chains in this order."""
-    bit = masquerade_bit(facts)
-    outer = outer_packet(facts, device)
-    plain = outer_ways(facts, outer, bit, unmarked(facts, device, bit, nat, found), nat, "any")
+    bit = masquerade_bit(node.facts)
+    outer = outer_packet(node.facts, node.device)
+    plain = outer_ways(node, outer, bit, unmarked(node, bit, nat, found), nat, "any")
     answers = [("any", _answer(plain), plain)]
     for client, sure in _clients(found):
-        marks = marked(facts, device, bit, nat, client)
-        ways = outer_ways(facts, outer, bit, marks, nat, client)
+        ways = outer_ways(node, outer, bit, marked(node, bit, nat, client), nat, client)
         answer = _answer(ways)
         answers.append((client, None if answer and not sure else answer, ways))
     return answers
@@ -105,8 +103,9 @@ def _one_order(facts: Facts, device: Mapping[str, Any], found: Marking, nat: Seq
 def _walk_all(facts: Facts, device: Mapping[str, Any], found: Marking) -> tuple[Tri, list[tuple[str, Tri, list[Way]]], bool]:
     """The worst answer over all orders, the answers of that order, and whether the orders differ."""
     results = []
-    for order in orders(base_chains(facts, "nat", "POSTROUTING")):
-        answers = _one_order(facts, device, found, order)
+    node = Node(facts, device)
+    for order in node.orders("nat", "POSTROUTING"):
+        answers = _one_order(node, found, order)
         tris = [answer for _client, answer, _ways in answers]
         results.append((True if True in tris else None if None in tris else False, answers))
     rank = {True: 2, None: 1, False: 0}
@@ -162,9 +161,7 @@ def place_of(step: Optional[Step]) -> str:
     """A rule's place and its text without comments, for people."""
     if step is None:
         return ""
-    rule = parse_rule(step.text)
-    shown = replace(rule, matches=tuple(match for match in rule.matches if match.module != "comment"))
-    text = step.text if step.backend == "nftables" else print_rule(shown)
+    text = shown_text(step.text if step.backend == "nftables" else print_rule(parse_rule(step.text)))
     return f"{step.table} {step.chain} rule {step.number} ({text})"
 
 

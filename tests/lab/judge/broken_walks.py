@@ -64,7 +64,7 @@ WALKS: dict[str, tuple[str, Callable[..., Any] | Any]] = {
     "raw_knows_connections": ("matching._conntrack", _state_is_always_new),
     "limit_iface_out_is_ignored": ("matching._addrtype", _limit_iface_out_ignored),
     "the_mark_does_not_survive_encapsulation": ("rewrite.marked", lambda *_arguments: {Mark(0): ()}),
-    "output_does_not_touch_the_inner_packet": ("packet_ways._service_marks", lambda *found: {Mark(found[2] if found[3] else 0): ()}),
+    "output_does_not_touch_the_inner_packet": ("packet_ways._service_marks", lambda _node, bit, marked: {Mark(bit if marked else 0): ()}),
     "marks_of_other_packets_do_not_travel": ("rewrite.unmarked", lambda *_arguments: {Mark(0): ()}),
 }
 
