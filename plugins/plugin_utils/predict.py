@@ -9,10 +9,12 @@ with their default settings; only the rules of a running node can show what real
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import kernels, releases
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts_input import checked
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kernel_table import LCO_SINCE
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.versions import version
 
@@ -106,20 +108,22 @@ def _checked(planned: Mapping[str, Any]) -> dict[str, Any]:
     plan["masquerade_bit"] = _bit(plan.get("masquerade_bit", DEFAULT_BIT))
     if "kernel" in plan and not isinstance(plan["kernel"], Mapping):
         raise ValueError("kernel must be a dictionary with at least 'release', the output of uname -r")
+    if "kernel" in plan:
+        plan["kernel"] = checked({"kernel": plan["kernel"]})["kernel"]
     return plan
 
 
 def _choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     found = str(value).lower()
     if found not in choices:
-        raise ValueError(f"{name} {value!r} is not one of {', '.join(choices)}")
+        raise ValueError(f"{name} {value!r:.100} is not one of {', '.join(choices)}")
     return found
 
 
 def _bit(value: Any) -> int:
     text = str(value).strip()
-    if not text.isdecimal() or int(text) > 31:
-        raise ValueError(f"masquerade_bit {value!r} is not a bit of the mark: write a number from 0 to 31")
+    if not re.fullmatch("[0-9]{1,4}", text) or int(text) > 31:
+        raise ValueError(f"masquerade_bit {value!r:.100} is not a bit of the mark: write a number from 0 to 31")
     return int(text)
 
 

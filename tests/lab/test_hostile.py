@@ -33,7 +33,7 @@ DEVICES = (
     "{%if%}",
     "$(id>h)",
     "`id>h`",
-    "<b>x</b>",
+    "<b>x<!--",
     "a|b`c`",
     "\x1b[31mred",
     "\x9b31m",
@@ -165,7 +165,7 @@ def before(lab: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
 def liar(lab: Any, before: dict[str, Any]) -> list[str]:
     """The devices that the liar has now. At least these are what kernels take; others are tried and may be refused."""
     taken = poison(lab, LIAR)
-    assert {"{{7*7}}", "$(id>h)", "<b>x</b>", "\x1b[31mred", "x\u202egnp", "__proto__"} <= set(taken)
+    assert {"{{7*7}}", "$(id>h)", "<b>x<!--", "\x1b[31mred", "x\u202egnp", "__proto__"} <= set(taken)
     return taken
 
 
@@ -177,7 +177,7 @@ def test_diagnose(lab: Any, before: dict[str, Any], liar: list[str], tmp_path: P
     hosts = formats(tmp_path)
     assert hosts[HONEST] == before[HONEST]
     assert hosts[LIAR]["status"] == "affected" and len(hosts[LIAR]["devices"]) == 1 + len(liar)
-    assert {"{{7*7}}", "$(id>h)", "<b>x</b>"} <= {one["name"] for one in hosts[LIAR]["devices"]}
+    assert {"{{7*7}}", "$(id>h)", "<b>x<!--"} <= {one["name"] for one in hosts[LIAR]["devices"]}
     assert "<b>{{7*7}}" in json.dumps(hosts[LIAR]["devices"]), "the rules of the liar are not in its walk, so this test shows nothing"
     harmless(lab, tmp_path)
 
@@ -363,7 +363,8 @@ def test_a_shell_that_sends_what_it_likes(name: str, lab: Any, before: dict[str,
         environment={"ANSIBLE_TASK_TIMEOUT": "15"},
         variables={"vxlan_offload_report_dir": str(tmp_path / "report"), "vxlan_offload_report_formats": FORMATS},
     )
-    assert run.returncode == 0 and time.monotonic() - begun < 120, run.output
+    # ansible-core counts a task that ran out of time as failed, whatever the task says about failures. The report is made all the same.
+    assert run.returncode == (2 if name == "no end" else 0) and time.monotonic() - begun < 120, run.output
     quiet(run.output)
     hosts = formats(tmp_path / "report")
     assert hosts[HONEST] == before[HONEST]

@@ -158,7 +158,8 @@ def test_numbers_of_thousands_of_digits_are_no_numbers() -> None:
     device = parse(transcript(section("vxlan", line)))["vxlan"]["devices"][0]
     assert (device["vni"], device["port"]) == (None, None)
     assert parse(transcript(section("counters", f"Udp: InCsumErrors\nUdp: {digits}")))["counters"]["udp_in_csum_errors"] is None
-    assert not frames(transcript(complete=False) + f"{NONCE} begin x\n{NONCE} end x {digits}\n").find("x")
+    unfinished = frames(transcript(complete=False) + f"{NONCE} begin x\n{NONCE} end x {digits}\n").find("x")
+    assert unfinished is not None and unfinished.code is None
     for release in (f"{digits}.4.0", f"5.{digits}.0", "\u0665.4.0"):
         judged(transcript(section("uname", f"{release} #1 SMP x86_64"), section("release"), section("vxlan", line)))
 
