@@ -27,12 +27,16 @@ def add(section: str, *cells: str) -> None:
         rows.append(cells)
 
 
+def section_text(section: str) -> str:
+    columns = COLUMNS[section]
+    lines = ["| " + " | ".join(cells) + " |" for cells in [columns, ("---",) * len(columns), *ROWS[section]]]
+    return "## %s\n\n%s" % (section, "\n".join(lines))
+
+
 def text() -> str:
-    parts = []
-    for section, columns in COLUMNS.items():
-        lines = ["| " + " | ".join(cells) + " |" for cells in [columns, ("---",) * len(columns), *ROWS.get(section, [])]]
-        parts.append("## %s\n\n%s" % (section, "\n".join(lines)))
-    return "\n\n".join(parts)
+    """The tables; of what was not tried in this run, those that the page has."""
+    known = {"## " + part.partition("\n")[0]: "## " + part.strip() for part in ("\n" + written()).split("\n## ")[1:]}
+    return "\n\n".join(section_text(one) if one in ROWS else known.get("## " + one, "## %s" % one) for one in COLUMNS)
 
 
 def written() -> str:
@@ -41,7 +45,8 @@ def written() -> str:
 
 def write() -> None:
     head, _begin, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text("%s%s\n%s\n%s%s" % (head, BEGIN, text(), END, rest.partition(END)[2]), encoding="utf-8")
+    # The tables begin with a heading: an empty line around them.
+    PAGE.write_text("%s%s\n\n%s\n\n%s%s" % (head, BEGIN, text(), END, rest.partition(END)[2]), encoding="utf-8")
 
 
 def wanted() -> bool:

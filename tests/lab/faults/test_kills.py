@@ -9,7 +9,6 @@ the next revert leads to exactly the state before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -109,10 +108,18 @@ def applied(node: Node, after: str) -> str:
     return "as after"
 
 
-def recoveries(node: Node, before: str, after: str, step: str, marks: Sequence[object]) -> list[Callable[[], str]]:
-    """Both ways out of a killed run. Between two steps that only read, where the node is the same, just one of them."""
-    reverts, applies = (lambda: reverted(node, before)), (lambda: applied(node, after))
-    return [reverts] if marks and step.endswith(READS) and len(marks) % 2 else [reverts, applies]
+def rounds(node: Node, before: str, after: str, killed: Callable[[], str], step: str, marks: list[tuple[str, str]]) -> None:
+    """Kill and recover: by the next revert and by the next apply. Where the step before ended alike, one of the two in turns."""
+    ways = [lambda: reverted(node, before), lambda: applied(node, after)]
+    ways = ways[:: -1 if len(marks) % 2 else 1]
+    state = killed()
+    ways[0]()
+    reverted(node, before)
+    if not marks or marks[-1][1] != state:
+        assert killed() == state
+        ways[1]()
+        reverted(node, before)
+    marks.append((step, state))
 
 
 def test_apply_is_killed_before_each_step(node: Node) -> None:
@@ -126,13 +133,13 @@ def test_apply_is_killed_before_each_step(node: Node) -> None:
     params = node.planned()
     marks: list[tuple[str, str]] = []
     for number in points(node, whole.events):
-        for recover in recoveries(node, before, after, whole.events[number - 1], marks):
+
+        def killed(number: int = number) -> str:
             outcome = run(node.pid, params, kill_at(number))
             assert outcome.killed and outcome.events == whole.events[:number]
-            state = seen(node, before, after)
-            recover()
-            reverted(node, before)
-        marks.append((whole.events[number - 1], state))
+            return seen(node, before, after)
+
+        rounds(node, before, after, killed, whole.events[number - 1], marks)
     for steps, state in collapsed(marks):
         document.add(SECTION, "apply %s" % node.method, steps, state, "as after", "as before")
     assert {state for _name, state in marks} >= {"as before", "begun, traffic as before", "begun, traffic as after"}
@@ -147,14 +154,14 @@ def test_revert_is_killed_before_each_step(node: Node) -> None:
     params = node.planned()
     marks: list[tuple[str, str]] = []
     for number in points(node, whole.events):
-        for recover in recoveries(node, before, after, whole.events[number - 1], marks):
+
+        def killed(number: int = number) -> str:
             assert run(node.pid, params).error == "" and node.state() == after
             outcome = node.revert(kill_at(number))
             assert outcome.killed and outcome.events == whole.events[:number]
-            state = seen(node, before, after)
-            recover()
-            reverted(node, before)
-        marks.append((whole.events[number - 1], state))
+            return seen(node, before, after)
+
+        rounds(node, before, after, killed, whole.events[number - 1], marks)
     for steps, state in collapsed(marks):
         document.add(SECTION, "revert %s" % node.method, steps, state, "as after", "as before")
     assert {state for _name, state in marks} >= {"as after", "undoing, traffic as after", "undoing, traffic as before"}

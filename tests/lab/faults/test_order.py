@@ -24,7 +24,8 @@ MODULE = "ansible_collections.kubenet.vxlan_offload.plugins.modules.transaction"
 def traced(node: Node, params: dict[str, Any], log: Path) -> list[str]:
     """The calls of the module and of its children, in order, each as one line of strace without its process."""
     assert shutil.which("strace"), "no strace: lab/packages.sh tests/lab/faults/packages.txt"
-    command = [*ruleset.enter(node.pid), "strace", "-f", "-qq", "-s", "200", "-o", str(log), "-e", "trace=" + CALLS, sys.executable, "-m", MODULE]
+    strace = ["strace", "-f", "-qq", "-s", "200", "-o", str(log), "-e", "trace=" + CALLS]
+    command = [*ruleset.enter(node.pid), *strace, sys.executable, "-m", MODULE]
     done = subprocess.run(
         command, input=json.dumps({"ANSIBLE_MODULE_ARGS": params}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
