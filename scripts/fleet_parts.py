@@ -27,7 +27,8 @@ from find_collection import find_collection
 find_collection()
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import part_files, parts  # noqa: E402
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts, printable  # noqa: E402
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts  # noqa: E402
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import as_text, write_atomically  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES  # noqa: E402
 

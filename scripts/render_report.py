@@ -26,7 +26,7 @@ from find_collection import find_collection
 find_collection()
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import report_formats  # noqa: E402
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import printable  # noqa: E402
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import as_text, write_atomically  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import parsed  # noqa: E402
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_junit import FAILURES, junit  # noqa: E402

@@ -43,7 +43,7 @@ options:
     default: ""
   found:
     description:
-      - The record that the node had when it was read, RV(kubenet.vxlan_offload.node_info#module:node.applied.record), or V({})
+      - The record that the node had when it was read, C(record) in RV(kubenet.vxlan_offload.node_info#module:node.applied), or V({})
         when it had none.
       - The module refuses to work on another one. Left out, it works on what is there.
     type: dict

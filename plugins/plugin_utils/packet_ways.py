@@ -143,7 +143,7 @@ def _inner_marks(node: Node, packet: Packet, bit: int, nat: Sequence[BaseChain],
 
 def marked(node: Node, bit: int, nat: Sequence[BaseChain], client: str) -> States:
     """The marks of a packet to a Service that kube-proxy has marked. What a pod's packet met before POSTROUTING is not read."""
-    start = _service_marks(node, bit, True) if client == "host" else {Mark(bit): ()}
+    start: States = _service_marks(node, bit, True) if client == "host" else {Mark(bit): ()}
     return _inner_marks(node, inner_packet(node.facts, node.device, client), bit, nat, start)
 
 
@@ -151,7 +151,8 @@ def unmarked(node: Node, bit: int, nat: Sequence[BaseChain], marking: Marking) -
     """The marks of all other packets: to pods' own addresses, and to Services where kube-proxy does not mark."""
     direct = direct_packet(node.facts, node.device, "host")
     start, ends = _hook(node, "raw", "OUTPUT", direct, bit, {Mark(0): ()})
-    packets = [(direct, _hooks(node, _OUTPUT[1:], direct, bit, start)[0]), (direct_packet(node.facts, node.device, "pod"), {Mark(0): ()})]
+    onward, _ends = _hooks(node, _OUTPUT[1:], direct, bit, start)
+    packets: list[tuple[Packet, States]] = [(direct, onward), (direct_packet(node.facts, node.device, "pod"), {Mark(0): ()})]
     # Not even a packet that is not tracked leaves its mark behind.
     untracked = {end.mark: trace for end, trace in ends if end.kind == "notrack"}
     marks = _hooks(node, _UNTRACKED, replace(direct, state="UNTRACKED"), bit, untracked)[0]

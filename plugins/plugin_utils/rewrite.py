@@ -73,7 +73,7 @@ def _may_fill_checksums(facts: Facts, device: Mapping[str, Any]) -> str:
                 rule = parse_rule(text)
                 dhcp = any(set(option.value.split(",")) <= _DHCP for option in rule.options("--dport", "--dports"))
                 if rule.target == "CHECKSUM" and not dhcp and any(evaluate(rule, one, Mark(0, ALL_BITS)) is not False for one in packets):
-                    return text
+                    return str(text)
     return ""
 
 

@@ -96,7 +96,7 @@ def main() -> None:
     if chosen.one:
         one_size(chosen.one)
         return
-    lines = ["| hosts | diagnose | fleet.json | page | all | CPU | memory | fleet.json | page | opens |", "|---|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| hosts | diagnose | fleet.json | page | all | CPU | memory | fleet.json | page | opens |", "|---" * 10 + "|"]
     print("\n".join(lines), flush=True)
     for size in chosen.sizes.split(","):
         done = subprocess.run([sys.executable, __file__, "--one", size], check=True, stdout=subprocess.PIPE, text=True)

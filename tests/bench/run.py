@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fleet
-import labs
 import measure
 import one_node
 import pages

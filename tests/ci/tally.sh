@@ -42,6 +42,7 @@ tally_all() {
 }
 
 # tally_lanes 'STEP STEP...' 'STEP...': each lane beside the others, its steps one after the other.
+# shellcheck disable=SC2030,SC2031 # a lane's own numbers are lost with its subshell, on purpose: they come by its file
 tally_lanes() {
   local lane number=0 good bad left names
   for lane in "$@"; do

@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from run_folders import run_folder
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import kubespray, releases, validate
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import printable, published
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import published
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.part_files import read_parts
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.parts import exit_code, merge_parts, part_lines
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import plan
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.predict import predict
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.progress_text import summary_lines
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_formats import FILES, render
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import checked, parsed
@@ -163,7 +164,8 @@ def test_values_for_rules_and_units_are_refused_in_one_line(one: str, other: Any
 def test_options_of_filters(word: str, value: Any) -> None:
     for call in (
         lambda: plan({}, word, False, word), lambda: predict({"kube_version": word, "encapsulation": value, "kernel": {"release": word}}),
-        lambda: predict({"kernel": value, "masquerade_bit": value}), lambda: releases.kube_proxy(word), lambda: releases.calico(word), lambda: releases.flannel(word),
+        lambda: predict({"kernel": value, "masquerade_bit": value}),
+        lambda: releases.kube_proxy(word), lambda: releases.calico(word), lambda: releases.flannel(word),
         lambda: kubespray.plan({"kube_version": value, "kube_network_plugin": word}, word, {}),
     ):  # fmt: skip
         try:

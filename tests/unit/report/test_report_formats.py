@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.causes import groups
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import printable
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_formats import render
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import checked, parsed
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_junit import junit
