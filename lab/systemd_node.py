@@ -218,12 +218,15 @@ def cgroups_of(lab: State) -> list[str]:
 
 def halt(lab: State) -> None:
     """The power goes off on all nodes: their processes end, then their cgroups. What else there is goes with removal.down()."""
-    folders = [folder for path in cgroups_of(lab) for folder, _below, _files in os.walk(path, topdown=False)]
     machines = [identity for name, identity in lab.servers.items() if name.endswith(MACHINE) and holder.is_running(identity)]
     holder.end([identity["pid"] for identity in machines if identity])
-    holder.end(sorted({pid for folder in folders for pid in _processes(folder)}))
-    for folder in folders:
+    holder.end(sorted({pid for folder in _folders(lab) for pid in _processes(folder)}))
+    for folder in _folders(lab):  # again: a service that was just being started has made one more
         _remove_cgroup(folder)
+
+
+def _folders(lab: State) -> list[str]:
+    return [folder for path in cgroups_of(lab) for folder, _below, _files in os.walk(path, topdown=False)]
 
 
 def _processes(cgroup: str) -> list[int]:
