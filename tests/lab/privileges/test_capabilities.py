@@ -37,7 +37,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "notrack": ("netfilter_rule", NOTRACK, {"state": "absent"}),
     "underlay_accept": ("netfilter_rule", ACCEPT, {"state": "absent"}),
 }  # fmt: skip
-VERDICTS = {(): "no_answer", ("net_admin",): "no_answer", ("net_raw",): "vxlan_checksum", ("net_admin", "net_raw"): "vxlan_checksum"}
+VERDICTS = {(): "unknown", ("net_admin",): "unknown", ("net_raw",): "vxlan_checksum", ("net_admin", "net_raw"): "vxlan_checksum"}
 SELFTEST = ("net_admin", "net_raw", "sys_admin")
 
 

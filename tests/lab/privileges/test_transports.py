@@ -124,24 +124,6 @@ def test_apply_without_become_changes_nothing_and_says_why(login: Login) -> None
     assert user.state(login.lab, NODE) == before
 
 
-def test_the_rule_for_ansibles_become(login: Login) -> None:
-    """sudo /bin/sh: everything, and root in all but name."""
-    login.sudoers(block("everything"))
-    try:
-        run, verdict = login.playbook("diagnose", "-b")
-        assert (run.returncode, verdict["status"], verdict["missing"]) == (0, "affected", []), run.output
-        run, verdict = login.playbook("apply", "-b")
-        assert (run.returncode, verdict["status"]) == (0, "mitigated"), run.output
-        _run, verdict = login.playbook("diagnose")
-        assert verdict["status"] == "unknown"
-        taken, _verdict = login.playbook("revert")
-        assert taken.returncode == 2 and "cannot tell what was applied: needs root: run with become" in taken.output, taken.output
-        run, verdict = login.playbook("revert", "-b")
-        assert (run.returncode, verdict["status"]) == (0, "affected"), run.output
-    finally:
-        login.lab.run(NODE, "rm", "-f", "/etc/sudoers.d/vxlan-offload")
-
-
 def test_the_rule_for_the_fixed_probe(login: Login, tmp_path: Path) -> None:
     """One root-owned script by its digest: all of the diagnosis, and nothing else."""
     script = tmp_path / "vxlan-offload-probe"
