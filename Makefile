@@ -73,7 +73,7 @@ JUDGE := $(RUN) $(BIN)/python tests/lab/judge
 test-judge: venv packages ## The kernel as the judge: random rule sets in the real kernel against the walk (minutes; JUDGE_RULE_SETS, JUDGE_SEED)
 	@$(RUN) JUDGE_RULE_SETS=$(JUDGE_RULE_SETS) JUDGE_SEED=$(JUDGE_SEED) $(BIN)/pytest -q -p no:cacheprovider tests/lab/judge
 
-judge-long: venv packages ## The same with 50,000 rule sets (about an hour; JUDGE_LONG, JUDGE_SEED)
+judge-long: venv packages ## The same with 50,000 rule sets (long; JUDGE_LONG, JUDGE_SEED)
 	@$(JUDGE)/long.py $(JUDGE_LONG) $(JUDGE_SEED)
 
 judge-replay: venv packages ## Judge one rule set again, as a failure prints it: make judge-replay RULE_SET=file.json
