@@ -163,7 +163,8 @@ def test_values_for_rules_and_units_are_refused_in_one_line(one: str, other: Any
 def test_options_of_filters(word: str, value: Any) -> None:
     for call in (
         lambda: plan({}, word, False, word), lambda: predict({"kube_version": word, "encapsulation": value, "kernel": {"release": word}}),
-        lambda: predict({"kernel": value, "masquerade_bit": value}), lambda: releases.kube_proxy(word), lambda: releases.calico(word), lambda: releases.flannel(word),
+        lambda: predict({"kernel": value, "masquerade_bit": value}),
+        lambda: releases.kube_proxy(word), lambda: releases.calico(word), lambda: releases.flannel(word),
         lambda: kubespray.plan({"kube_version": value, "kube_network_plugin": word}, word, {}),
     ):  # fmt: skip
         try:
