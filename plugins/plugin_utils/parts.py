@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Optional, TypedDict
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import SCHEMA, fleet, is_verdict, printable
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import SCHEMA, fleet, is_verdict
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 CLEAN, FOUND, INCOMPLETE = 0, 2, 3

@@ -12,7 +12,8 @@ from typing import Any, Callable
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.causes import FINE, NOT_CHECKED, Group, groups
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import status_of
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts, printable
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import shortened, status_counts
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import SCHEMA, is_list_of, printable
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import SCHEMA, is_list_of
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
 _TEXTS = ("tcp", "udp", "summary", "action")
