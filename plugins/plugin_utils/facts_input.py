@@ -9,7 +9,7 @@ A part that has not the shape of plugin_utils/facts.py is `unknown`, and the oth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, NamedTuple, Union, cast
+from typing import Any, Callable, NamedTuple, Union
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.record import wrong_record
 
@@ -108,7 +108,7 @@ def _compiled(shape: _Shape, path: str) -> _Check:
             isinstance(value, (list, tuple)) and len(value) <= most and (every(value) if every else all(map(one, value)))
         )
     elif isinstance(shape, tuple):
-        kinds = cast("tuple[type, ...]", shape)
+        kinds: Any = shape
         return lambda value: isinstance(value, kinds) and (not isinstance(value, str) or len(value) <= _LONGEST)
     elif all(of is _FLAG for of in shape.values()):  # features are most of the rest
         return lambda value: isinstance(value, dict) and set(map(type, value.values())) <= _FLAG_TYPES
@@ -131,7 +131,8 @@ def _wrong(shape: _Shape, value: Any, path: str) -> str:
     elif isinstance(shape, _List):
         pairs = [(path, shape.of, one) for one in value] if isinstance(value, (list, tuple)) and len(value) <= shape.most else None
     elif isinstance(shape, tuple):
-        return "" if isinstance(value, cast("tuple[type, ...]", shape)) and not (isinstance(value, str) and len(value) > _LONGEST) else path
+        types: Any = shape
+        return "" if isinstance(value, types) and not (isinstance(value, str) and len(value) > _LONGEST) else path
     else:
         pairs = [(key if not path else f"{path}.{key}", of, value[key]) for key, of in shape.items() if key in value] \
             if isinstance(value, Mapping) else None  # fmt: skip

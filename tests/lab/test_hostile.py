@@ -71,12 +71,9 @@ def poison(lab: Any, node: str) -> list[str]:
         if lab.run(node, "ip", "link", "add", "name", name, *tunnel.split(), check=False) == "":
             lab.run(node, "ip", "link", "set", "dev", name, "up")
             taken.append(name)
-    maybe = ["-m", "statistic", "--mode", "random", "--probability", "0.5"]
     for at in range(0, len(TEXT), 100):
         comment = ["-m", "comment", "--comment", TEXT[at : at + 100] + " " + SECRET]
-        lab.run(
-            node, "iptables-nft", "-t", "nat", "-I", "POSTROUTING", *maybe, *comment, "-j", "LOG", "--log-prefix", "<b>{{7*7}}$(id>h)`|"
-        )
+        lab.run(node, "iptables-nft", "-t", "nat", "-I", "POSTROUTING", *comment, "-j", "LOG", "--log-prefix", "<b>{{7*7}}$(id>h)`|")
     write(lab, node, "/etc/os-release", 'NAME="%s"\nID=%s\nPRETTY_NAME="%s"\nVERSION_ID="{{ 7 * 7 }}"\n' % (TEXT, TEXT, TEXT))
     write(lab, node, "/etc/cni/net.d/00-x.conflist", json.dumps({"name": TEXT, "plugins": [{"type": TEXT}]}))
     write(lab, node, "/run/flannel/subnet.env", "FLANNEL_NETWORK=%s\n" % TEXT.replace("\n", " "))
