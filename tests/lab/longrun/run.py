@@ -82,6 +82,8 @@ class LongRun:
         self.tell("%s: %.0f s" % (what, time.monotonic() - start))
 
     def _run(self) -> None:
+        for one in self.agents.values():
+            one.kubelet.start()  # a node in nftables mode comes without kubelet's rules
         self.before = self._look()
         self.apply = self.playbook("apply", self.nodes)
         if self.apply.returncode != 0:
@@ -259,7 +261,7 @@ class LongRun:
         lines = ["long run: %d nodes, %.0f s with queries, seed %d" % (len(self.nodes), self.ended - self.started, self.seed)]
         lines.append("  %-28s %s" % ("seconds of the playbooks", ", ".join(self.took)))
         lines += ["  %-28s %6d" % (kind, count) for kind, count in sorted(self.happened.items())]
-        lines += ["  %-28s %6d" % ("runs of a %s unit" % kind, count) for kind, count in sorted(self.systemd.runs.items())]
+        lines += ["  %-28s %6d" % ("units: " + kind, count) for kind, count in sorted(self.systemd.runs.items())]
         lines.append("  %-28s udp %d, tcp %d" % ("queries sent", sent["udp"], sent["tcp"]))
         for kind, seconds in longest.items():
             number = sum(one.kind == kind for one in self.windows.all)

@@ -82,9 +82,9 @@ def test_no_window_is_longer_than_promised(run: LongRun, kind: str) -> None:
 def test_everything_happened(run: LongRun) -> None:
     assert set(run.happened) == {*(kind.name for kind in story.KINDS), "apply again"}
     kept = [node for node in run.nodes if any(unit.in_kube_chain for unit in run.by_node[node])]
-    assert run.erased >= len(kept) and (run.systemd.runs["with a timer"] > 0) >= bool(kept)
+    assert run.erased >= len(kept) and (run.systemd.runs["runs, with a timer"] > 0) >= bool(kept)
     bound = [node for node in run.nodes if any(unit.device for unit in run.by_node[node])]
-    assert run.systemd.runs["devices seen"] == sum(one.node in bound for one in run.windows.all if one.kind == "device made again")
+    assert run.systemd.runs["devices announced"] == sum(one.node in bound for one in run.windows.all if one.kind == "device made again")
     assert {len(run.by_node[node]) for node in run.nodes if not node.startswith("calico_3_29")} == {1}
 
 

@@ -158,7 +158,7 @@ class Systemd(threading.Thread):
                 if name == self.units[number].device and index not in self._known[number]:
                     self._known[number].add(index)
                     self._due[number] = time.monotonic() + REACTION
-                    self.runs["devices seen"] += 1
+                    self.runs["devices announced"] += 1
         for number, at in list(self._due.items()):
             if at <= time.monotonic():
                 del self._due[number]
@@ -169,7 +169,7 @@ class Systemd(threading.Thread):
     def start_unit(self, unit: Unit) -> None:
         """What systemctl start does: its commands one after the other, until one fails that may not."""
         began = time.monotonic()
-        self.runs["bound to a device" if unit.device else "with a timer"] += 1
+        self.runs["runs, bound to a device" if unit.device else "runs, with a timer"] += 1
         for words, may_fail in unit.commands:
             command = ["prlimit", "--as=%d" % (MEMORY_MIB << 20), *ruleset.enter(unit.pid), *words]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
