@@ -66,7 +66,9 @@ def device_unit(method: str, device: str, commands: Sequence[Sequence[str]]) -> 
     wanted = f"sys-subsystem-net-devices-{escape(validate.interface(device))}.device"
     lines = [
         "[Unit]", f"Description=vxlan_offload: {_checked(method)} on {device}", f"BindsTo={wanted}", f"After={wanted}", "",
-        "[Service]", "Type=oneshot", "RemainAfterExit=yes", OFTEN, *(f"ExecStart={command(words)}" for words in commands), "",
+        # ethtool lists all that it has changed, each time; its errors go to the journal.
+        "[Service]", "Type=oneshot", "RemainAfterExit=yes", OFTEN, "StandardOutput=null",
+        *(f"ExecStart={command(words)}" for words in commands), "",
         "[Install]", f"WantedBy={wanted}",
     ]  # fmt: skip
     return _unit(f"{PREFIX}{method}-{device}.service", lines, wanted)

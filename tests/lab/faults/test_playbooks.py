@@ -31,8 +31,8 @@ echo $count > {count}
 [ $count -le {calls} ] || {{ echo "connection lost" >&2; exit 255; }}
 exec {shell} "$@"
 """
-# The calls of an apply: read, transaction, systemd, read, probe; of a revert: read, transaction, systemd, read.
-CALLS = {"apply": 5, "revert": 4}
+# The calls of an apply: read, transaction, systemd, read, probe; of a revert: read, systemd, transaction, systemd, read.
+CALLS = {"apply": 5, "revert": 5}
 FORKS = ("--forks", "8")
 
 
@@ -93,12 +93,12 @@ def test_the_connection_is_lost_after_each_call(lab: Any, tmp_path: Path) -> Non
     for first, last, state in ((0, 1, "as before"), (2, CALLS["apply"], "as after")):
         document.add(LOST, "lost after call %d to %d of an apply" % (first, last), state, "as after", "as before")
 
-    numbers = dict(zip(lab.nodes, [0, 1, 2, 3, 4, 4]))
+    numbers = dict(zip(lab.nodes, range(CALLS["revert"] + 1)))
     run = playbook(lab, "revert", tmp_path, *cut(lab, tmp_path, numbers))
     lost = states(lab)
     ends = {number: words(lost[node], before[node], after[node]) for node, number in numbers.items()}
-    assert list(ends.values()) == ["as after"] * 2 + ["as before"] * 3
-    for first, last, state in ((0, 1, "as after"), (2, CALLS["revert"], "as before")):
+    assert list(ends.values()) == ["as after"] * 3 + ["as before"] * 3
+    for first, last, state in ((0, 2, "as after"), (3, CALLS["revert"], "as before")):
         document.add(LOST, "lost after call %d to %d of a revert" % (first, last), state, "as after", "as before")
     undone = playbook(lab, "revert", tmp_path)
     assert undone.returncode == 0, undone.output

@@ -16,7 +16,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching imp
 
 _UTILS = "ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils."
 _set, _equals, _effect, _source_nat = Mark.set, Mark.equals, traversal._effect, traversal.source_nat
-_conntrack, _addrtype = matching._conntrack, matching._addrtype
+_addrtype = matching._addrtype
 
 
 def _without_negation(answer: Any, negated: bool) -> Any:
@@ -25,10 +25,6 @@ def _without_negation(answer: Any, negated: bool) -> Any:
 
 def _no_return(walk: Any, target: Any, mark: Mark) -> tuple[Mark, str]:
     return (mark, "continue") if target.name == "RETURN" else _effect(walk, target, mark)
-
-
-def _goto_is_jump(walk: Any, target: Any, mark: Mark) -> tuple[Mark, str]:
-    return _effect(walk, replace(target, goto=False), mark)
 
 
 def _accept_goes_on(walk: Any, target: Any, mark: Mark) -> tuple[Mark, str]:
@@ -43,10 +39,6 @@ def _every_masquerade_is_random(walk: Any, target: Any) -> Any:
     return replace(_source_nat(walk, target), port_changes=True)
 
 
-def _state_is_always_new(packet: Any, option: Any) -> Any:
-    return _conntrack(replace(packet, state="NEW"), option)
-
-
 def _limit_iface_out_ignored(packet: Any, match: Any) -> Any:
     return _addrtype(packet, replace(match, options=tuple(one for one in match.options if one.name != "--limit-iface-out")))
 
@@ -57,11 +49,9 @@ WALKS: dict[str, tuple[str, Callable[..., Any] | Any]] = {
     "the_mask_of_set_xmark_is_ignored": ("matching.Mark.set", lambda mark, value, mask: _set(mark, value, ALL_BITS)),
     "negation_is_ignored": ("matching.negate", _without_negation),
     "return_is_ignored": ("traversal._effect", _no_return),
-    "goto_is_a_jump": ("traversal._effect", _goto_is_jump),
     "accept_does_not_end_the_walk": ("traversal._effect", _accept_goes_on),
     "notrack_does_nothing": ("traversal._effect", _notrack_goes_on),
     "every_masquerade_draws_a_port": ("traversal.source_nat", _every_masquerade_is_random),
-    "raw_knows_connections": ("matching._conntrack", _state_is_always_new),
     "limit_iface_out_is_ignored": ("matching._addrtype", _limit_iface_out_ignored),
     "the_mark_does_not_survive_encapsulation": ("rewrite.marked", lambda *_arguments: {Mark(0): ()}),
     "output_does_not_touch_the_inner_packet": ("packet_ways._service_marks", lambda _node, bit, marked: {Mark(bit if marked else 0): ()}),
