@@ -95,7 +95,7 @@ LIES: dict[str, tuple[Callable[[], str], str]] = {
         lambda: TEXT.replace(
             f"{NONCE} complete", "".join(f"{NONCE} begin addr d{n}\nx\n{NONCE} end addr 0\n" for n in range(100_000)) + f"{NONCE} complete"
         ),
-        "",
+        "more than 4,000 sections",
     ),
 }
 
