@@ -145,10 +145,8 @@ def test_a_host_with_2000_published_ports_is_judged() -> None:
 
 def test_the_work_of_one_node_is_not_that_of_the_next() -> None:
     lie = parse(LIES["chains that fork and are jumped to 200 times, 60 deep"][0]())
-    results = {f"liar{number}": {"node": lie} for number in range(2)}
-    found = fleet({**results, "other": {"node": parse(TEXT)}})["hosts"]
-    assert found["other"]["status"] == "affected"
-    assert all("comparisons" in found[name]["summary"] for name in results)
+    found = fleet({"liar": {"node": lie}, "other": {"node": parse(TEXT)}})["hosts"]
+    assert found["other"]["status"] == "affected" and "comparisons" in found["liar"]["summary"]
 
 
 def test_the_progress_line_is_bounded_as_well() -> None:
