@@ -16,6 +16,8 @@ NUMBER = re.compile("[0-9]{1,9}")
 # The probe cuts its sections: a node with everything sends less than a tenth of this. Lines of tools have some 10,000 characters at most.
 LARGEST = 16 << 20
 LONGEST_LINE = 65_536
+# Chains of four tables, two backends and two families, and three sections for each device that is judged.
+MOST_SECTIONS = 4000
 NEEDS_ROOT = re.compile(r"permission denied|not permitted|must be root", re.IGNORECASE)
 # sections by the program that fills them, and its package
 PROGRAMS = {
@@ -94,6 +96,7 @@ def frames(text: str) -> Transcript:
             return Transcript((*sections, *_unfinished(current)), current is None)
         if verb == "begin" and len(words) > 2:
             sections += _unfinished(current)
+            _not_too_many(sections)
             current = _Open(words[2], " ".join(words[3:]))
         elif verb == "cut":
             if current:
@@ -113,6 +116,12 @@ class _Open:
 
     def close(self, code: int | None) -> Section:
         return Section(self.name, self.args, tuple(self.lines), code, self.cut)
+
+
+def _not_too_many(sections: list[Section]) -> None:
+    """A section is looked for by its name: the time that takes grows with the square of their number."""
+    if len(sections) > MOST_SECTIONS:
+        raise ValueError(f"the transcript has more than {MOST_SECTIONS:,} sections, no node's has: collect it again with probe.sh")
 
 
 def _lines(text: str) -> list[str]:

@@ -28,7 +28,8 @@ def test_every_row_of_what_a_node_cannot_do_names_one() -> None:
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    assert f"{transcript_frames.LARGEST >> 20} MiB, lines of {transcript_frames.LONGEST_LINE:,} characters" in PAGE
+    lines = f"lines of {transcript_frames.LONGEST_LINE:,} characters, {transcript_frames.MOST_SECTIONS:,} sections"
+    assert f"{transcript_frames.LARGEST >> 20} MiB, {lines}" in PAGE
     assert (
         f"| {effort.MOST:,}; " in PAGE
         and f"| VXLAN devices | {facts_input.MOST_DEVICES} |" in PAGE
