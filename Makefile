@@ -28,7 +28,7 @@ MATRIX ?= $(VENV)/matrix
 test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
-test-properties: venv ## What one lying node can cost the controller: 50 MB, a million rules, rules that fork (a minute or two)
+test-properties: venv ## What one lying node can cost the controller: 50 MB, a million rules, rules that fork (minutes)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/limits
 
 # Each folder below tests/lab is a tier of its own.

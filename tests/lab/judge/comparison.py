@@ -50,7 +50,8 @@ def walked_ways(facts: Mapping[str, Any], stand: str) -> dict[str, Walked]:
     found = reasoning.rewrite(facts, device)
     bases = base_chains(found.walked, "nat", "POSTROUTING")
     order = sorted(bases, key=lambda base: _ORDERS[stand].index(base.backend))
-    walked = {client: (answer, ways) for client, answer, ways in reasoning._one_order(reasoning.Node(found.walked, device), found.marking, order)}
+    answers = reasoning._one_order(reasoning.Node(found.walked, device), found.marking, order)
+    walked = {client: (answer, ways) for client, answer, ways in answers}
     plain = walked["any"]
     for client, marked in (("host", found.marking.host), ("pod", found.marking.pod)):
         if marked is False:
