@@ -265,11 +265,15 @@ def test_transcripts_of_the_liar_and_of_an_honest_node(lab: Any, before: dict[st
 
 RECORDS: dict[str, Any] = {
     "the Felix of the whole cluster": {
+        "schema": 1,
+        "units": [],
         "method": "clear_mark",
         "undo": [{"module": "felix_override", "args": {"value": "ChecksumOffloadBroken=false"}}],
     },
-    "a unit that is not ours": {"method": "clear_mark", "undo": [], "units": ["../../ssh/sshd_config"]},
+    "a unit that is not ours": {"schema": 1, "method": "clear_mark", "undo": [], "units": ["../../ssh/sshd_config"]},
     "a template": {
+        "schema": 1,
+        "units": [],
         "method": "clear_mark",
         "undo": [
             {
@@ -297,7 +301,9 @@ def test_a_record_that_the_role_did_not_write_is_not_undone(name: str, lab: Any,
         with unchanged(lab, LIAR, HONEST):
             for playbook in ("revert", "apply"):
                 run = play(lab, playbook, tmp_path / playbook, "--limit", LIAR, workaround_kubectl=str(kubectl))
-                assert run.returncode == 2 and "record.json is not what the role workaround writes" in run.output, run.output
+                assert run.returncode == 2, run.output
+                # Of another shape than any record, or of that shape with what the role would never write.
+                assert re.search("record.json is (no record of a workaround|not what the role workaround writes)", run.output), run.output
                 quiet(run.output)
         assert not (tmp_path / "called").exists()
     finally:

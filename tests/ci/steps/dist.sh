@@ -36,7 +36,7 @@ git -C "$out/source" ls-files | sort > "$out/tracked"
 unexpected=$(grep -v '/$' "$out/contents" | grep -vxE 'MANIFEST.json|FILES.json' | comm -23 - "$out/tracked"
   grep -E '^(tests|lab|Makefile|pyproject|galaxy.yml|\.ci|\.git|\.yamllint)|build_collection|conf\.py$|__pycache__|\.pyc$' "$out/contents" || true)
 [ -z "$unexpected" ] || { printf 'these do not belong into the tarball:\n%s\n' "$unexpected" >&2; exit 1; }
-for part in plugins roles playbooks meta examples awx changelogs LICENSES; do
+for part in plugins roles playbooks meta examples awx changelogs LICENSES/GPL-3.0-or-later.txt; do
   git -C "$out/source" ls-files "$part" | comm -23 - "$out/contents" > "$out/lacking"
   [ ! -s "$out/lacking" ] || { echo "the tarball lacks:" >&2; cat "$out/lacking" >&2; exit 1; }
 done
