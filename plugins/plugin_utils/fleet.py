@@ -74,7 +74,7 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
     if result.get("unreachable"):
         return _unknown(f"unreachable: {_reason(result, 'no connection')}", "make the node reachable and run again")
     try:
-        facts = _facts(result)
+        facts = facts_of(result)
         if facts is not None:
             return dict(diagnose(facts))
     except ValueError as error:
@@ -86,8 +86,8 @@ def host_diagnosis(result: Any) -> dict[str, Any]:
     return _unknown("the result has no node facts", "pass what node_info returned")
 
 
-def _facts(result: Mapping[str, Any]) -> Any:
-    """What node_info returned, as a dictionary or as text; None when there is neither."""
+def facts_of(result: Mapping[str, Any]) -> Any:
+    """What node_info returned, as a dictionary or as text; None when there is neither. Raises ValueError for text that is no JSON."""
     if isinstance(result.get("node_json"), str):
         return json.loads(result["node_json"])
     return next((result[key] for key in _FACTS_KEYS if isinstance(result.get(key), Mapping)), None)

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.causes import FINE, NOT_CHECKED, Group, groups
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import status_of
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import counts, facts_of
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_input import shortened, status_counts
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
@@ -53,8 +53,7 @@ class Tally:
     def read(self, host: str, result: Mapping[str, Any]) -> None:
         """node_info's result for a host. Judged only while that takes next to none of the run's time."""
         self._unreachable.discard(host)
-        node = result.get("node")
-        if not isinstance(node, Mapping):
+        if not isinstance(result.get("node") or result.get("node_json"), (Mapping, str)):
             self._statuses[host] = "unknown"
             return
         now = self._clock()
@@ -62,7 +61,7 @@ class Tally:
             self._statuses[host] = ""
             return
         try:
-            self._statuses[host] = status_of(node)
+            self._statuses[host] = status_of(facts_of(result))
         except Exception:  # pylint: disable=broad-except  # a node can say anything; the report says what is wrong with it
             self._statuses[host] = "unknown"
         self._judging += self._clock() - now

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import format_reports
@@ -98,3 +99,11 @@ def test_the_summary_shows_no_control_character(text: str) -> None:
     for line in summary_lines(checked(format_reports.spiked(text)), 5, False):
         assert not set(line) & set(map(chr, [*range(32), *range(127, 160), 0x202E, 0x2028]))
         assert len(line) < 500
+
+
+def test_facts_that_come_as_text_are_judged_alike() -> None:
+    """As the playbook diagnose has them."""
+    found = tally()
+    for name, result in (("dict", LOST), ("text", {"node_json": json.dumps(LOST["node"])}), ("broken", {"node_json": "{"})):
+        found.read(name, result)
+    assert "2 affected" in found.line() and "1 unknown" in found.line()
