@@ -15,7 +15,7 @@ import user
 
 NODE = "pre_fix_kube_proxy_nft"
 FOLDER = "/var/lib/vxlan-offload"
-RECORD = {"method": "clear_mark", "undo": [], "units": []}
+RECORD = {"schema": 1, "method": "clear_mark", "undo": [], "units": []}
 NEEDS_ROOT = {"unknown": "needs root: run with become"}
 READER = """
 import json
