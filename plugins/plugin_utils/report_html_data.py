@@ -42,7 +42,8 @@ class _Pool:
             key = tuple(stored)
         else:
             stored = value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
-            key = stored
+            # 0.0 and -0.0 are equal in Python, and are two texts in JSON.
+            key = repr(stored) if isinstance(stored, float) else stored
         # 1, 1.0 and true are equal in Python, so the type is part of the key.
         found = self._seen.setdefault((type(stored).__name__, key), len(self.values))
         if found == len(self.values):

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
@@ -42,6 +42,7 @@ def typed(value: Any) -> str:
 
 
 @given(st.dictionaries(st.text(max_size=8), st.dictionaries(st.text(max_size=8), JSON, max_size=4), max_size=4))
+@example({"": {"": 0.0, "0": -0.0}})
 def test_what_is_packed_can_be_unpacked(hosts: Any) -> None:
     data, _causes, _actions = packed({"hosts": hosts})
     read = json.loads(island(data))
