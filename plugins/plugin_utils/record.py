@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.record import UNIT
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.catalogue import METHODS
 
-_UNIT = re.compile(r"vxlan-offload-[A-Za-z0-9_.:@\\-]{1,200}\.(service|timer)\Z")
 _LINK = re.compile(r"[A-Za-z0-9_.:@\\-]{1,200}\.wants/(vxlan-offload-[A-Za-z0-9_.:@\\-]{1,200})\Z")
 # As Felix reads it: names and values, with commas.
 _OVERRIDE = re.compile(r"([A-Za-z0-9]{1,60}=[A-Za-z0-9]{0,20}(, ?[A-Za-z0-9]{1,60}=[A-Za-z0-9]{0,20}){0,30})?\Z")
@@ -76,7 +76,7 @@ def wrong_record(record: Any) -> str:
     undo = record.get("undo", [])
     if not isinstance(undo, list) or len(undo) > _MOST or any(_wrong_action(action, record["method"]) for action in undo):
         return "its undo is none of our actions"
-    for key, pattern in (("units", _UNIT), ("links", _LINK)):
+    for key, pattern in (("units", UNIT), ("links", _LINK)):
         names = record.get(key, [])
         if not isinstance(names, list) or len(names) > _MOST or not all(_is(name, pattern) for name in names):
             return f"its {key} are not ours"

@@ -65,15 +65,17 @@ def _may_fill_checksums(facts: Facts, device: Mapping[str, Any]) -> str:
 
     The rule that libvirt writes is for DHCP, which is no Service.
     """
+    chains = (texts for entry in tables(facts, "mangle") for texts in (entry.get("chains") or {}).values())
+    rules = [str(text) for texts in chains for text in texts if parse_rule(text).target == "CHECKSUM"]
+    if not rules:  # nearly always, and the packets are dear
+        return ""
     host, pod = (inner_packet(facts, device, client) for client in ("host", "pod"))
     packets = [outer_packet(facts, device), asking_packet(facts, device, host), host, pod]
-    for entry in tables(facts, "mangle"):
-        for texts in (entry.get("chains") or {}).values():
-            for text in texts:
-                rule = parse_rule(text)
-                dhcp = any(set(option.value.split(",")) <= _DHCP for option in rule.options("--dport", "--dports"))
-                if rule.target == "CHECKSUM" and not dhcp and any(evaluate(rule, one, Mark(0, ALL_BITS)) is not False for one in packets):
-                    return str(text)
+    for text in rules:
+        rule = parse_rule(text)
+        dhcp = any(set(option.value.split(",")) <= _DHCP for option in rule.options("--dport", "--dports"))
+        if not dhcp and any(evaluate(rule, one, Mark(0, ALL_BITS)) is not False for one in packets):
+            return text
     return ""
 
 

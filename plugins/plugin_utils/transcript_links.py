@@ -28,7 +28,7 @@ FlowChecksum = Optional[Literal["udpcsum", "noudpcsum"]]
 LINK = re.compile(r"[0-9]+: (?P<name>[^ @]+)(?:@\S+)?: <(?P<flags>[^>]*)> mtu (?P<mtu>[0-9]{1,10})(?![0-9])")
 FEATURE = re.compile(r"\s*([\w-]+): (on|off)(?: \[(fixed|requested on|requested off|not requested)\])?\s*$")
 # what ethtool calls the features that have an old name of their own (its off_flag_def); the others are sums of several
-VXLAN = re.compile(r"\bvxlan (?=id|external)")
+VXLAN = re.compile(r"\bvxlan (?=(?:id|external)\b)")
 MASTER = re.compile(r" master \S+")
 ENCAP = re.compile(r" encap ip6? +id ")
 CALICO = re.compile(r"vxlan(-v6)?\.calico$")
