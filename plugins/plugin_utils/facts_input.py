@@ -99,27 +99,34 @@ def _texts(values: Sequence[Any]) -> bool:
 def _compiled(shape: _Shape, path: str) -> _Check:
     """The shape as a function: 10,000 nodes have a hundred thousand features. `_wrong` says where it does not fit."""
     if isinstance(shape, _Map):
-        inner = _compiled(shape.of, f"{path}.*")
-        found: _Check = lambda value: isinstance(value, Mapping) and _texts([*value]) and all(map(inner, value.values()))  # noqa: E731
+        check = _compiled_map(shape, path)
     elif isinstance(shape, _List):
-        most, every = shape.most, _texts if shape.of == _TEXT else None
-        one = _compiled(shape.of, path)
-        found = lambda value: (  # noqa: E731
-            isinstance(value, (list, tuple)) and len(value) <= most and (every(value) if every else all(map(one, value)))
-        )
+        check = _compiled_list(shape, path)
     elif isinstance(shape, tuple):
         kinds: Any = shape
         return lambda value: isinstance(value, kinds) and (not isinstance(value, str) or len(value) <= _LONGEST)
     elif all(of is _FLAG for of in shape.values()):  # features are most of the rest
         return lambda value: isinstance(value, dict) and set(map(type, value.values())) <= _FLAG_TYPES
     else:
-        checks = [(key, _compiled(of, f"{path}.{key}" if path else key)) for key, of in shape.items()]
-        found = lambda value: isinstance(value, Mapping) and all(  # noqa: E731
-            key not in value or check(value[key]) for key, check in checks
-        )
-    if path in _MAY_BE_NONE:
-        return lambda value: value is None or found(value)
-    return found
+        check = _compiled_parts(shape, path)
+    return (lambda value: value is None or check(value)) if path in _MAY_BE_NONE else check
+
+
+def _compiled_map(shape: _Map, path: str) -> _Check:
+    inner = _compiled(shape.of, f"{path}.*")
+    return lambda value: isinstance(value, Mapping) and _texts([*value]) and all(map(inner, value.values()))
+
+
+def _compiled_list(shape: _List, path: str) -> _Check:
+    most, one = shape.most, _compiled(shape.of, path)
+    if shape.of == _TEXT:
+        return lambda value: isinstance(value, (list, tuple)) and len(value) <= most and _texts(value)
+    return lambda value: isinstance(value, (list, tuple)) and len(value) <= most and all(map(one, value))
+
+
+def _compiled_parts(shape: Mapping[str, Any], path: str) -> _Check:
+    checks = [(key, _compiled(of, f"{path}.{key}" if path else key)) for key, of in shape.items()]
+    return lambda value: isinstance(value, Mapping) and all(key not in value or check(value[key]) for key, check in checks)
 
 
 def _wrong(shape: _Shape, value: Any, path: str) -> str:

@@ -184,7 +184,7 @@ class Node:
 
     def rule_part(self) -> str:
         """That of it which traffic sees."""
-        return self.state().split("== files")[0]
+        return self.state().split("== files", maxsplit=1)[0]
 
 
 LOOK = r"""

@@ -17,14 +17,14 @@ EVERYTHING, DIAGNOSE_ONLY, FAILS = "everything", "diagnose only", "fails"
 REFUSAL = re.compile(
     r"ansible-core requires a minimum of Python"
     r"|Ansible requires Python \d\.\d+ or newer on the target"
-    r"|(?:/ansible/module_utils/|File \"<stdin>\", line \d+\n)(?:(?!File )[\s\S])*"
+    r"|(?:/ansible/module_utils/|File \"<stdin>\", line \d+\s)(?:(?!File )[\s\S])*"
     r"SyntaxError: (?:future feature annotations is not defined|invalid syntax)"
 )
 # What is ansible-core's own, and differs by release: its bookkeeping. The rest of a result is ours.
 NOT_OURS = ("invocation", "deprecations", "warnings", "exception")
-# What differs from one run to the next on one and the same Python: how long it took, and the port that the kernel chose with the
-# checksum that follows from it (whether it is right is in outer_checksum, which is compared).
-MEASURED = ("latencies_ms", "duration", "source_port", "value")
+# What differs from one run to the next on one and the same Python: how long it took, how often a question was sent again, and the
+# port that the kernel chose with the checksum that follows from it (whether it is right is in outer_checksum, which is compared).
+MEASURED = ("latencies_ms", "duration", "source_port", "value", "outer_packets", "outer_bad")
 
 Results = dict[str, dict[str, Any]]  # task name -> {"status", "result"}
 

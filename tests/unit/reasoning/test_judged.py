@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -20,10 +21,12 @@ RANDOM = f"-m mark --mark {BIT} -j MASQUERADE --random-fully"
 DNS = "KUBE-SVC-TCOU7JCQXEZGVUNU"
 
 
-def nat(postrouting: list[str], output: list[str] = ["-j KUBE-SERVICES"], source: str = "! -s 10.244.0.0/16 ") -> dict[str, list[str]]:  # noqa: B006
+def nat(
+    postrouting: list[str], output: Sequence[str] = ("-j KUBE-SERVICES",), source: str = "! -s 10.244.0.0/16 "
+) -> dict[str, list[str]]:
     """kube-proxy's marker, and these rules."""
     return {
-        "OUTPUT": output, "POSTROUTING": postrouting, "KUBE-MARK-MASQ": [f"-j MARK --set-xmark {BIT}"],
+        "OUTPUT": [*output], "POSTROUTING": postrouting, "KUBE-MARK-MASQ": [f"-j MARK --set-xmark {BIT}"],
         DNS: [f"{source}-d 10.96.0.10/32 -p udp -m udp --dport 53 -j KUBE-MARK-MASQ"],
     }  # fmt: skip
 
