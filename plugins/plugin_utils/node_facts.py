@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.effort import spend
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.nft_rules import parse_nft_rule
@@ -17,8 +17,11 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import BaseChain
 
 Facts = Mapping[str, Any]
+Parser = Callable[[str], Rule]
 RANDOM_FULLY_PRINTED_SINCE = (1, 6, 2)
 DEFAULT_BIT = 0x4000
+NFTABLES = "nftables"
+_KUBE_PROXY = "kube-proxy/"
 _NFTABLES_HOOKS = {"OUTPUT": "nat-output", "POSTROUTING": "nat-postrouting"}
 # The widest block that one node gets for its pods, by the version of IP.
 _WIDEST_BLOCK = {4: 24, 6: 64}
@@ -89,22 +92,35 @@ def _shows_random_fully(version: str) -> bool:
     return found is not None and tuple(int(one or 0) for one in found.groups()) >= RANDOM_FULLY_PRINTED_SINCE
 
 
+def _reached(chains: Mapping[str, Sequence[str]], hook: str, parse: Parser) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The chains that a packet can come to from this hook, with their rules: a change elsewhere leaves the base chain as it is."""
+    names, there = [hook], {hook}
+    for name in names:
+        for text in chains.get(name) or ():
+            for target in parse(text).targets:
+                if target.name in chains and target.name not in there:
+                    there.add(target.name)
+                    names.append(target.name)
+    return tuple((name, tuple(chains[name])) for name in names if name in chains)
+
+
 def iptables_base(facts: Facts, entry: Mapping[str, Any], hook: str) -> BaseChain:
     """One iptables table at one hook."""
     backend = str(entry.get("backend"))
-    texts = tuple((name, tuple(rules)) for name, rules in (entry.get("chains") or {}).items())
+    texts = _reached(entry.get("chains") or {}, hook, parse_rule)
     unread = frozenset(entry.get("unread") or ())
     shows = prints_random_fully(facts, backend)
-    return _parsed_base(backend, str(entry.get("table")), hook, texts, unread, shows, entry.get("state") == "read")
+    return _base(backend, str(entry.get("table")), hook, texts, unread, shows, entry.get("state") == "read")
 
 
 @lru_cache(maxsize=1024)
-def _parsed_base(
+def _base(
     backend: str, table: str, hook: str, texts: tuple[tuple[str, tuple[str, ...]], ...], unread: frozenset[str], shows: bool, known: bool
 ) -> BaseChain:
-    """The same object for the same rules: a diagnosis asks for them some hundred times."""
+    """The same object for the same rules: a diagnosis asks for them some hundred times, and remembers walks by it."""
     spend(sum(len(rules) for _name, rules in texts) // 4)
-    chains = {name: [(text, parse_rule(text)) for text in rules] for name, rules in texts}
+    parse = parse_nft_rule if backend == NFTABLES else parse_rule
+    chains = {name: [(text, parse(text)) for text in rules] for name, rules in texts}
     chains.setdefault(hook, [])
     return BaseChain(backend, table, hook, chains, unread, shows, known)
 
@@ -116,7 +132,7 @@ def nftables_part(facts: Facts) -> Mapping[str, Any]:
 
 def nftables_chain(facts: Facts, name: str) -> Optional[list[tuple[str, Rule]]]:
     """A chain of kube-proxy's nftables table, or None when it is not there."""
-    texts = (nftables_part(facts).get("chains") or {}).get(f"kube-proxy/{name}")
+    texts = (nftables_part(facts).get("chains") or {}).get(_KUBE_PROXY + name)
     return None if texts is None else [(text, parse_nft_rule(text)) for text in texts]
 
 
@@ -125,10 +141,8 @@ def nftables_base(facts: Facts, hook: str) -> Optional[BaseChain]:
     found = nftables_part(facts)
     if found.get("state") == "absent":
         return None
-    names = [name.partition("/")[2] for name in found.get("chains") or {}]
-    chains = {name: nftables_chain(facts, name) or [] for name in names}
-    chains.setdefault(hook, [])
-    return BaseChain("nftables", "nat", hook, chains, frozenset(), True, found.get("state") == "read")
+    chains = {name[len(_KUBE_PROXY) :]: texts for name, texts in (found.get("chains") or {}).items() if name.startswith(_KUBE_PROXY)}
+    return _base(NFTABLES, "nat", hook, _reached(chains, hook, parse_nft_rule), frozenset(), True, found.get("state") == "read")
 
 
 def base_chains(facts: Facts, table: str, hook: str) -> list[BaseChain]:

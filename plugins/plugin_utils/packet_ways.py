@@ -9,10 +9,11 @@ FORWARD do to a pod's packet is not read; no other mark than kube-proxy's is tak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import permutations
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import Marking
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import Mark
@@ -27,7 +28,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal im
     walk_base,
 )
 
-_BEFORE_NAT = (("raw", "OUTPUT"), ("mangle", "OUTPUT"))
+Hook = tuple[str, str]  # table, hook
+_BEFORE_NAT: tuple[Hook, ...] = (("raw", "OUTPUT"), ("mangle", "OUTPUT"))
 _UNTRACKED = (("mangle", "OUTPUT"), ("filter", "OUTPUT"), ("mangle", "POSTROUTING"))
 _OUTPUT = (*_BEFORE_NAT, ("nat", "OUTPUT"), ("filter", "OUTPUT"))
 _OUTER_HOOKS = (*_OUTPUT, ("mangle", "POSTROUTING"))
@@ -43,28 +45,45 @@ class Way:
     trace: Trace
 
 
-def orders(bases: Sequence[BaseChain]) -> list[Sequence[BaseChain]]:
+Order = tuple[BaseChain, ...]
+
+
+def orders(bases: Sequence[BaseChain]) -> tuple[Order, ...]:
     """The order of registration cannot be read, so every order counts. Chains that nobody could read are all the same."""
     orders = {tuple(id(base) if base.known else 0 for base in order): order for order in permutations(bases)}
-    return list(orders.values())
+    return tuple(orders.values())
 
 
 class Node:
-    """The facts of a walk, with the base chains of each hook, which are asked for once."""
+    """The facts of a walk, with the base chains of each hook and the packets, which are asked for once."""
 
     def __init__(self, facts: Facts, device: Mapping[str, Any]) -> None:
         self.facts = facts
         self.device = device
-        self._orders: dict[tuple[str, str], list[Sequence[BaseChain]]] = {}
+        self._orders: dict[Hook, tuple[Order, ...]] = {}
+        self._hooks: dict[tuple[Hook, ...], tuple[tuple[Order, ...], ...]] = {}
+        self._packets: dict[tuple[Callable[..., Packet], str], Packet] = {}
 
-    def orders(self, table: str, hook: str) -> list[Sequence[BaseChain]]:
-        """The base chains of this table at this hook, in every order that its backends may have."""
-        if (table, hook) not in self._orders:
-            self._orders[table, hook] = orders(base_chains(self.facts, table, hook))
-        return self._orders[table, hook]
+    def packet(self, make: Callable[[Facts, Mapping[str, Any], str], Packet], client: str) -> Packet:
+        """One of node_packets' packets."""
+        if (make, client) not in self._packets:
+            self._packets[make, client] = make(self.facts, self.device, client)
+        return self._packets[make, client]
+
+    def orders(self, hook: Hook) -> tuple[Order, ...]:
+        """The base chains of this hook, in every order that its backends may have."""
+        if hook not in self._orders:
+            self._orders[hook] = orders(base_chains(self.facts, *hook))
+        return self._orders[hook]
+
+    def hooks(self, hooks: tuple[Hook, ...]) -> tuple[tuple[Order, ...], ...]:
+        """Those of several hooks, without the hooks that have no rules."""
+        if hooks not in self._hooks:
+            self._hooks[hooks] = tuple(found for found in map(self.orders, hooks) if found != ((),))
+        return self._hooks[hooks]
 
 
-def _through(bases: Sequence[BaseChain], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
+def through(bases: Order, packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
     """Base chains one after the other: the states that leave the last, and the ends that stop NAT from being asked."""
     ends: list[tuple[End, Trace]] = []
     for base in bases:
@@ -79,27 +98,44 @@ def _through(bases: Sequence[BaseChain], packet: Packet, bit: int, states: State
     return states, ends
 
 
-def _hook(node: Node, table: str, hook: str, packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
+def _hook(found: tuple[Order, ...], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
     """One table at one hook, in every order that its backends may have."""
+    if len(found) == 1:
+        return through(found[0], packet, bit, states)
     onward: States = {}
     ends: dict[End, Trace] = {}
-    for order in node.orders(table, hook):
-        after, found = _through(order, packet, bit, states)
+    for order in found:
+        after, ended = through(order, packet, bit, states)
         for mark, trace in after.items():
             onward.setdefault(mark, trace)
-        for end, trace in found:
+        for end, trace in ended:
             ends.setdefault(end, trace)
     return onward, list(ends.items())
 
 
-def _hooks(
-    node: Node, hooks: Iterable[tuple[str, str]], packet: Packet, bit: int, states: States
-) -> tuple[States, list[tuple[End, Trace]]]:
+def _hooks(node: Node, hooks: tuple[Hook, ...], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
     """Several, in the order in which a packet meets them."""
+    found = node.hooks(hooks)
+    if not found:
+        return states, []
+    if len(states) != 1:
+        return _walked(found, packet, bit, states)
+    ((mark, trace),) = states.items()
+    after, ends = _walked_from(found, packet, bit, mark)
+    return {one: (*trace, *inside) for one, inside in after.items()}, [(end, (*trace, *inside)) for end, inside in ends]
+
+
+@lru_cache(maxsize=1024)
+def _walked_from(found: tuple[tuple[Order, ...], ...], packet: Packet, bit: int, mark: Mark) -> tuple[States, list[tuple[End, Trace]]]:
+    """The same for one mark: most remedies leave most hooks as they are."""
+    return _walked(found, packet, bit, {mark: ()})
+
+
+def _walked(found: tuple[tuple[Order, ...], ...], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
     ends: list[tuple[End, Trace]] = []
-    for table, hook in hooks:
-        states, found = _hook(node, table, hook, packet, bit, states)
-        ends += found
+    for one in found:
+        states, ended = _hook(one, packet, bit, states)
+        ends += ended
     return states, ends
 
 
@@ -115,10 +151,10 @@ def _with_bit(trace: Trace, bit: int) -> Trace:
 
 def _service_marks(node: Node, bit: int, marked: bool) -> States:
     """The marks of the node's own packet to a Service when it has left OUTPUT, with kube-proxy's mark or without."""
-    inner = inner_packet(node.facts, node.device, "host")
+    inner = node.packet(inner_packet, "host")
     asking = asking_packet(node.facts, node.device, inner)
     start, _ends = _hooks(node, _BEFORE_NAT, asking, bit, {Mark(0): ()})
-    _states, ends = _hook(node, "nat", "OUTPUT", asking, bit, start)
+    _states, ends = _hooks(node, (("nat", "OUTPUT"),), asking, bit, start)
     mask = bit if marked else 0
     taken = {end.mark.set(mask, mask): _with_bit(_changing(trace, Mark(0)), mask) for end, trace in ends if end.kind == "service"}
     if not taken:  # no rules of kube-proxy yet, or none that lead to Services
@@ -127,39 +163,39 @@ def _service_marks(node: Node, bit: int, marked: bool) -> States:
     chosen = replace(inner, out_interface=asking.out_interface, source_on_out_interface=None)
     onward: States = {}
     for mark, trace in taken.items():
-        for after, inside in _hook(node, "filter", "OUTPUT", chosen, bit, {mark: ()})[0].items():
+        for after, inside in _hooks(node, (("filter", "OUTPUT"),), chosen, bit, {mark: ()})[0].items():
             onward.setdefault(after, trace + _changing(inside, mark))
     return onward
 
 
-def _inner_marks(node: Node, packet: Packet, bit: int, nat: Sequence[BaseChain], states: States) -> States:
+def _inner_marks(node: Node, packet: Packet, bit: int, nat: Order, states: States) -> States:
     """The marks that the inner packet can have when it reaches the VXLAN device."""
-    states, _ends = _hook(node, "mangle", "POSTROUTING", packet, bit, states)
-    states, ends = _through(nat, packet, bit, states)
+    states, _ends = _hooks(node, (("mangle", "POSTROUTING"),), packet, bit, states)
+    states, ends = through(nat, packet, bit, states)
     for end, trace in ends:
         states.setdefault(end.mark, trace)
     return states
 
 
-def marked(node: Node, bit: int, nat: Sequence[BaseChain], client: str) -> States:
+def marked(node: Node, bit: int, nat: Order, client: str) -> States:
     """The marks of a packet to a Service that kube-proxy has marked. What a pod's packet met before POSTROUTING is not read."""
     start: States = _service_marks(node, bit, True) if client == "host" else {Mark(bit): ()}
-    return _inner_marks(node, inner_packet(node.facts, node.device, client), bit, nat, start)
+    return _inner_marks(node, node.packet(inner_packet, client), bit, nat, start)
 
 
-def unmarked(node: Node, bit: int, nat: Sequence[BaseChain], marking: Marking) -> States:
+def unmarked(node: Node, bit: int, nat: Order, marking: Marking) -> States:
     """The marks of all other packets: to pods' own addresses, and to Services where kube-proxy does not mark."""
-    direct = direct_packet(node.facts, node.device, "host")
-    start, ends = _hook(node, "raw", "OUTPUT", direct, bit, {Mark(0): ()})
+    direct = node.packet(direct_packet, "host")
+    start, ends = _hooks(node, (("raw", "OUTPUT"),), direct, bit, {Mark(0): ()})
     onward, _ends = _hooks(node, _OUTPUT[1:], direct, bit, start)
-    packets: list[tuple[Packet, States]] = [(direct, onward), (direct_packet(node.facts, node.device, "pod"), {Mark(0): ()})]
+    packets: list[tuple[Packet, States]] = [(direct, onward), (node.packet(direct_packet, "pod"), {Mark(0): ()})]
     # Not even a packet that is not tracked leaves its mark behind.
     untracked = {end.mark: trace for end, trace in ends if end.kind == "notrack"}
     marks = _hooks(node, _UNTRACKED, replace(direct, state="UNTRACKED"), bit, untracked)[0]
     if marking.present and marking.host is not True:
-        packets.append((inner_packet(node.facts, node.device, "host"), _service_marks(node, bit, False)))
+        packets.append((node.packet(inner_packet, "host"), _service_marks(node, bit, False)))
     if marking.present and marking.pod is not True:
-        packets.append((inner_packet(node.facts, node.device, "pod"), {Mark(0): ()}))
+        packets.append((node.packet(inner_packet, "pod"), {Mark(0): ()}))
     for packet, start in packets:
         for mark, trace in _inner_marks(node, packet, bit, nat, start).items():
             marks.setdefault(mark, trace)
@@ -172,10 +208,10 @@ def _shown(trace: Trace) -> Trace:
     return tuple(step for step in trace if (step.packet, step.table, step.hook) != there or step.effect.endswith(("mark", "cleared")))
 
 
-def outer_ways(node: Node, packet: Packet, bit: int, states: States, nat: Sequence[BaseChain], client: str) -> list[Way]:
+def outer_ways(node: Node, packet: Packet, bit: int, states: States, nat: Order, client: str) -> list[Way]:
     """Every way of the outer packet that starts with one of these marks."""
     states, ends = _hooks(node, _OUTER_HOOKS, packet, bit, states)
     ways = [Way(client, False, end, _shown(trace)) for end, trace in ends]
-    states, ends = _through(nat, packet, bit, {mark: _shown(trace) for mark, trace in states.items()})
+    states, ends = through(nat, packet, bit, {mark: _shown(trace) for mark, trace in states.items()})
     ways += [Way(client, end.nat.rewrites if end.nat else False, end, trace) for end, trace in ends]
     return ways + [Way(client, False, End("end", mark), trace) for mark, trace in states.items()]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Optional, Union
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -72,7 +72,10 @@ class Address:
 
 @dataclass(frozen=True)
 class Packet:
-    """One packet's fields; None is "not known", and `kind` says which of the two it is."""
+    """One packet's fields; None is "not known", and `kind` says which of the two it is.
+
+    Its hash is kept: walks are remembered by their packet, and hashing its addresses takes longer than most of them.
+    """
 
     kind: str  # "inner" or "outer"
     client: str  # "host", "pod" or "any"
@@ -93,3 +96,11 @@ class Packet:
     translated: bool = False
     # Its connection tracking state; raw comes before connection tracking, where only INVALID matches (xt_conntrack.c).
     state: str = "NEW"
+
+    @cached_property
+    def _hash(self) -> int:
+        # Not of every field: equal packets must have equal hashes, and these differ where it matters.
+        return hash((self.kind, self.client, self.out_interface, self.source, self.destination, self.asks_service, self.state))
+
+    def __hash__(self) -> int:
+        return self._hash

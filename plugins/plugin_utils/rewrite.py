@@ -26,10 +26,10 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     tables,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_packets import asking_packet, inner_packet, outer_packet
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packet_ways import Node, Way, marked, outer_ways, unmarked
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packet_ways import Node, Order, Way, marked, outer_ways, unmarked
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Tri
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule, shown_text
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import BaseChain, Step, Trace
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import Step, Trace
 
 _DHCP = frozenset({"67", "68", "67:68", "546", "547"})
 
@@ -89,7 +89,7 @@ def _clients(found: Marking) -> list[tuple[str, Tri]]:
     return [(name, sure) for name, sure in (("host", found.host), ("pod", found.pod)) if sure is not False]
 
 
-def _one_order(node: Node, found: Marking, nat: Sequence[BaseChain]) -> list[tuple[str, Tri, list[Way]]]:
+def _one_order(node: Node, found: Marking, nat: Order) -> list[tuple[str, Tri, list[Way]]]:
     """For each client whether its outer packet is rewritten, with nat's base chains in this order."""
     bit = masquerade_bit(node.facts)
     outer = outer_packet(node.facts, node.device)
@@ -106,7 +106,7 @@ def _walk_all(facts: Facts, device: Mapping[str, Any], found: Marking) -> tuple[
     """The worst answer over all orders, the answers of that order, and whether the orders differ."""
     results = []
     node = Node(facts, device)
-    for order in node.orders("nat", "POSTROUTING"):
+    for order in node.orders(("nat", "POSTROUTING")):
         answers = _one_order(node, found, order)
         tris = [answer for _client, answer, _ways in answers]
         results.append((True if True in tris else None if None in tris else False, answers))

@@ -243,6 +243,7 @@ def rule_arguments(text: str) -> list[str]:
     return [token.text for token in tokens]
 
 
+@lru_cache(maxsize=4096)
 def shown_text(text: str) -> str:
     """The text of a rule as far as a verdict repeats it: a comment decides nothing, and nobody knows what people write there."""
     if "comment" in text:
