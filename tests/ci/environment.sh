@@ -24,7 +24,9 @@ pyenv_root=${PYENV_ROOT:-${HOME:-/root}/.pyenv}
 export HOME=$CI_WORK/home
 mkdir -p "$HOME"
 unset ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH PYTHONPATH PYENV_VERSION
-export PYTHONDONTWRITEBYTECODE=1 ANSIBLE_NOCOLOR=1 NO_COLOR=1 LC_ALL=C.UTF-8
+# What is compiled once need not be compiled by each of the thousand processes that the tests start.
+unset PYTHONDONTWRITEBYTECODE
+export ANSIBLE_NOCOLOR=1 NO_COLOR=1 LC_ALL=C.UTF-8
 
 # pyenv's shims answer for Pythons that they then refuse to run: the real directories instead, after the system's.
 PATH=$(printf %s "$PATH" | tr ':' '\n' | grep -v '/shims$' | paste -sd:)

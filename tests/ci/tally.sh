@@ -41,26 +41,37 @@ tally_all() {
   done
 }
 
-# tally_lanes 'STEP STEP...' 'STEP...': each lane beside the others, its steps one after the other.
+# take QUEUE: prints the first line of a file and removes it.
+take() {
+  (
+    flock 9
+    head -n 1 "$1"
+    sed -i 1d "$1"
+  ) 9> "$1.lock"
+}
+
+# tally_lanes LANES STEP...: that many lanes side by side, each takes the next step when it is done with one. STEP+STEP: one after the other.
 # shellcheck disable=SC2030,SC2031 # a lane's own numbers are lost with its subshell, on purpose: they come by its file
 tally_lanes() {
-  local lane number=0 good bad left names
-  for lane in "$@"; do
-    number=$((number + 1))
-    rm -f "$CI_LOGS/lane-$number"
+  local number=$1 queue=$CI_LOGS/queue lane good bad left names steps
+  shift
+  printf '%s\n' "$@" > "$queue"
+  for lane in $(seq "$number"); do
+    rm -f "$CI_LOGS/lane-$lane"
     (
       passed=0 failed=0 skipped=0 broken=
-      # shellcheck disable=SC2086 # names of steps
-      tally_all $lane
-      echo "$passed $failed $skipped $broken" > "$CI_LOGS/lane-$number"
+      while steps=$(take "$queue") && [ -n "$steps" ]; do
+        # shellcheck disable=SC2086 # names of steps
+        tally_all ${steps//+/ }
+      done
+      echo "$passed $failed $skipped $broken" > "$CI_LOGS/lane-$lane"
     ) &
   done
   wait
-  while [ "$number" -gt 0 ]; do
+  for lane in $(seq "$number"); do
     # A lane that was killed has left no numbers.
-    read -r good bad left names < "$CI_LOGS/lane-$number" || { good=0 bad=1 left=0 names=lane-$number; }
+    read -r good bad left names < "$CI_LOGS/lane-$lane" || { good=0 bad=1 left=0 names=lane-$lane; }
     passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left)) broken="$broken${names:+ $names}"
-    number=$((number - 1))
   done
 }
 

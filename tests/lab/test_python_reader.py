@@ -178,14 +178,16 @@ def test_a_missing_library_is_named_with_its_version(namespace, tmp_path, files,
 
 
 def test_every_scenario_of_the_lab(fleet):
-    """One run over the fleet with each reader."""
+    """One run over the fleet with each reader; where LAB_SHORT is set, over a node of each scenario."""
+    one_each = list({fleet.state.nodes[node]["scenario"]: node for node in fleet.nodes}.values())
+    nodes = one_each if os.environ.get("LAB_SHORT") else fleet.nodes
     facts = {}
     for reader in ("shell", "python"):
         done = fleet.ansible(
-            "all", "-m", "kubenet.vxlan_offload.node_info", "-a", json.dumps({"reader": reader}),
+            ",".join(nodes), "-m", "kubenet.vxlan_offload.node_info", "-a", json.dumps({"reader": reader}),
             variables={"ansible_python_interpreter": sys.executable},
         )  # fmt: skip
         assert done.returncode == 0, done.output[-2000:]
-        facts[reader] = {node: done.of(node, "node_info")[-1]["node"] for node in fleet.nodes}
-    found = {node: differences(facts["shell"][node], facts["python"][node]) for node in fleet.nodes}
+        facts[reader] = {node: done.of(node, "node_info")[-1]["node"] for node in nodes}
+    found = {node: differences(facts["shell"][node], facts["python"][node]) for node in nodes}
     assert {node: lines for node, lines in found.items() if lines} == {}

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_remedies import RISKY, EachRemedy, Story
+from test_remedies import RISKY, EachRemedy, Story, in_short
 
-CASES = tuple(
+ALL_CASES = tuple(
     (scenario, backend, method)
     for scenario, backend, methods in (
         ("ipv6_pre_fix_kube_proxy", "nft", ("tx_checksum_off", "service_route", *RISKY)),
@@ -21,6 +21,7 @@ CASES = tuple(
     )
     for method in methods
 )
+CASES = in_short(ALL_CASES)
 
 
 @pytest.fixture(scope="module")

@@ -3,4 +3,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash
 # The collection under kernels that have a defect and kernels that have none, and the committed table against what they do.
-make --no-print-directory -C "$CI_CHECKOUT" kernel-lab
+make --no-print-directory -C "$CI_CHECKOUT" kernel-lab-short

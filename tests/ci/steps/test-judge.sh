@@ -3,4 +3,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # shellcheck shell=bash
 # Random rule sets in the running kernel against the walk. The log has the seed and what occurred.
-PYTEST_ADDOPTS=--durations=10 make --no-print-directory -C "$CI_CHECKOUT" test-judge JUDGE_RULE_SETS="${JUDGE_RULE_SETS:-300}"
+PYTEST_ADDOPTS=--durations=10 make --no-print-directory -C "$CI_CHECKOUT" test-judge JUDGE_RULE_SETS="${JUDGE_RULE_SETS:-2000}"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from lab.kernel.table import REMEDIES
@@ -26,10 +27,14 @@ class Kernel:
         return (self.lco_checksum if mode == "udpcsum" else self.zero_checksum) == "present"
 
 
+# Guests are slow, and most of their time is ansible-playbook's start. KERNEL_LAB_SHORT leaves to it what nothing else shows: two
+# remedies on the kernel with the other defect. This machine's kernel has the plain one's, and the table runs all eight on both.
+SHORT = bool(os.environ.get("KERNEL_LAB_SHORT"))
+BY_PLAYBOOK = ("clear_mark", "tx_checksum_off") if SHORT else REMEDIES
 SERIES = "6.1"  # Debian 12's, on which docs/kernel-lab.md was measured
 KERNELS = (
-    Kernel("zero_checksum", "Linux 6.1 with ea64d8d6c675 turned back", "present", "present", "noudpcsum", REMEDIES),
-    Kernel("plain", "Linux 6.1 as Debian has it", "absent", "present", "udpcsum", REMEDIES),
+    Kernel("zero_checksum", "Linux 6.1 with ea64d8d6c675 turned back", "present", "present", "noudpcsum", BY_PLAYBOOK),
+    Kernel("plain", "Linux 6.1 as Debian has it", "absent", "present", "udpcsum", () if SHORT else REMEDIES),
     Kernel("no_lco_checksum", "Linux 6.1 with a patch of ours that updates a complete sum as one", "absent", "absent", ""),
 )
 BY_NAME = {kernel.name: kernel for kernel in KERNELS}

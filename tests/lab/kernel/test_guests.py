@@ -99,6 +99,7 @@ def _boot(job: Job, scratch: Path, collections: Path) -> guest.Result:
         "PYTHONPATH": "%s:%s" % (collections, REPOSITORY),
         "ANSIBLE_COLLECTIONS_PATH": str(collections),
         "KERNEL_LAB": job.kernel,
+        "KERNEL_LAB_SHORT": os.environ.get("KERNEL_LAB_SHORT", ""),
     }
     kernel = Path(os.environ["KERNEL_LAB_KERNELS"]) / job.kernel
     began = time.monotonic()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ READING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("kernel_selftest", {}),
 )
 STEPS = ("check", "run", "again", "undo")
+# What a module does is up to the node's Python, how it gets there up to ansible-core: one controller for each Python does it all.
+SHORT_STEPS = ("run", "undo")
 CHANGES = {"check": True, "run": True, "again": False, "undo": True}
 FACTS = "node_info %s"
 FILTERS = "filters"
@@ -95,21 +98,21 @@ def _task(name: str, module: str, options: dict[str, Any], **keywords: Any) -> d
     return {"name": name, PREFIX + module: options, **keywords}
 
 
-def _changing() -> list[dict[str, Any]]:
+def _changing(steps: Sequence[str]) -> list[dict[str, Any]]:
     tasks = []
     for name, module, options, undo in CHANGING:
-        for step in STEPS:
+        for step in steps:
             wanted = {**options, **undo} if step == "undo" else options
             tasks.append(_task("%s %s" % (name, step), module, wanted, check_mode=step == "check"))
     return tasks
 
 
-def step_names() -> list[str]:
+def step_names(steps: Sequence[str]) -> list[str]:
     """Every task that runs on a node's Python, in order."""
-    return [task["name"] for task in _changing()] + [module for module, _options in READING]
+    return [task["name"] for task in _changing(steps)] + [module for module, _options in READING]
 
 
-def plays(folder: str) -> list[dict[str, Any]]:
+def plays(folder: str, steps: Sequence[str]) -> list[dict[str, Any]]:
     """For the groups `readers` (all on one and the same node, so that their facts must be equal) and `changers` (a node each)."""
     facts = [_task(FACTS % reader, "node_info", {"reader": reader}, register="matrix_" + reader) for reader in READERS]
     judging = [
@@ -121,5 +124,5 @@ def plays(folder: str) -> list[dict[str, Any]]:
         # ansible-core takes a host out of a play once it has refused its Python: the shell reader is first, and needs none.
         {"name": "Read", "hosts": "readers", "gather_facts": False, "tasks": facts},
         {"name": "Judge", "hosts": "readers[-1]", "gather_facts": False, "tasks": judging},
-        {"name": "Change", "hosts": "changers", "gather_facts": False, "tasks": _changing() + reading},
+        {"name": "Change", "hosts": "changers", "gather_facts": False, "tasks": _changing(steps) + reading},
     ]

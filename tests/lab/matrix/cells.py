@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import cases
@@ -75,10 +76,10 @@ def _task_problems(names: list[str], seen: Results, reference: Results) -> list[
     return found
 
 
-def problems(seen: Results, reference: Results) -> list[str]:
+def problems(seen: Results, reference: Results, steps: Sequence[str]) -> list[str]:
     """What is not as it must be in a cell where everything runs; empty when all is well."""
-    found = _task_problems([cases.FACTS % reader for reader in cases.READERS] + cases.step_names(), seen, reference)
-    return found or _facts_problems(seen, reference) + _law_problems(seen)
+    found = _task_problems([cases.FACTS % reader for reader in cases.READERS] + cases.step_names(steps), seen, reference)
+    return found or _facts_problems(seen, reference) + (_law_problems(seen) if steps == cases.STEPS else [])
 
 
 def _facts_problems(seen: Results, reference: Results) -> list[str]:
@@ -118,17 +119,17 @@ def diagnoses(seen: Results, reference: Results) -> bool:
     return name in seen and seen[name]["status"] == "ok" and facts(seen[name]["result"]) == facts(reference[name]["result"])
 
 
-def word(seen: Results, reference: Results) -> str:
+def word(seen: Results, reference: Results, steps: Sequence[str]) -> str:
     """What a cell is, by what happened in it and by nothing else."""
-    first = [cases.FACTS % "python", cases.step_names()[0]]
-    if not problems(seen, reference):
+    first = [cases.FACTS % "python", cases.step_names(steps)[0]]
+    if not problems(seen, reference, steps):
         return EVERYTHING
     if diagnoses(seen, reference) and all(name in seen and refused(seen[name]) for name in first):
         return DIAGNOSE_ONLY
     return FAILS
 
 
-def words(results: dict[str, Results], expected: dict[str, Results], python: str) -> dict[str, str]:
+def words(results: dict[str, Results], expected: dict[str, Results], python: str, steps: Sequence[str]) -> dict[str, str]:
     """{python: word} of a controller's run; `expected` is the reference run, compared with that Python's cell of it.
 
     The filters and the report run once, on the last of the nodes (cases.plays); when they fail no cell is well.
@@ -136,4 +137,4 @@ def words(results: dict[str, Results], expected: dict[str, Results], python: str
     last = list(results)[-1]
     if controller_problems(results[last], expected[last]):
         return dict.fromkeys(results, FAILS)
-    return {version: word(seen, expected[python]) for version, seen in results.items()}
+    return {version: word(seen, expected[python], steps) for version, seen in results.items()}

@@ -41,7 +41,7 @@ def run(lab: Any, controller: versions.Controller, wanted: list[str], folder: Pa
     """{python: {task: {"status", "result"}}} and what the run printed."""
     hosts, playbook = lab.scratch / "matrix.json", lab.scratch / "plays.yml"
     _inventory(lab, wanted, folder, hosts)
-    playbook.write_text(json.dumps(cases.plays(str(lab.scratch / "report"))), encoding="utf-8")
+    playbook.write_text(json.dumps(cases.plays(str(lab.scratch / "report"), controller.steps)), encoding="utf-8")
     venv = environments.controller_home(folder, controller)
     done = lab.playbook(str(playbook), "--forks", str(len(wanted)), inventory_path=str(hosts), venv=str(venv))
     seen: dict[str, cells.Results] = {version: {} for version in wanted}

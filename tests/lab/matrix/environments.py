@@ -8,6 +8,7 @@ Run as a script it makes those that are missing or whose pins changed: environme
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import os
 import shutil
@@ -87,7 +88,10 @@ def make_node(folder: Path, version: str) -> str:
 def make_all(folder: Path) -> list[str]:
     """Everything that could not be made. A missing optional Python is no failure."""
     optional = [version for version in versions.OPTIONAL_NODE_PYTHONS if interpreter(version)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    folder.mkdir(parents=True, exist_ok=True)
+    # Two steps of CI that need them may begin at the same time.
+    with open(folder / ".lock", "w", encoding="utf-8") as lock, ThreadPoolExecutor(os.cpu_count()) as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         made = [pool.submit(make_controller, folder, controller) for controller in versions.CONTROLLERS]
         made += [pool.submit(make_node, folder, version) for version in (*versions.NODE_PYTHONS, *optional)]
         return [problem for problem in (one.result() for one in made) if problem]

@@ -30,7 +30,7 @@ def run(make_lab: Any, folder: Path, outcome: dict[str, Any]) -> Callable[[versi
         if controller.name not in done:
             done[controller.name] = controller_run.run(lab, controller, PYTHONS, folder)
             expected = once(REFERENCE)[0]
-            outcome["cells"][controller.name] = cells.words(done[controller.name][0], expected, REFERENCE_PYTHON)
+            outcome["cells"][controller.name] = cells.words(done[controller.name][0], expected, REFERENCE_PYTHON, controller.steps)
         return done[controller.name]
 
     return once
@@ -59,7 +59,7 @@ def test_the_reference_is_right(reference: cells.Results) -> None:
 def test_no_cell_is_well_when_the_controllers_side_fails(task: str, run: Any) -> None:
     results = run(REFERENCE)[0]
     last = {**results[PYTHONS[-1]], task: {"status": "failed", "result": {"failed": True}}}
-    found = cells.words({**results, PYTHONS[-1]: last}, results, REFERENCE_PYTHON)
+    found = cells.words({**results, PYTHONS[-1]: last}, results, REFERENCE_PYTHON, REFERENCE.steps)
     assert found == dict.fromkeys(PYTHONS, cells.FAILS)
 
 
@@ -69,10 +69,10 @@ def test_a_cell(controller: versions.Controller, python: str, run: Any, referenc
     results, output = run(controller)
     seen = results[python]
     if controller.serves(python):
-        assert cells.problems(seen, reference) == [], output[-3000:]
+        assert cells.problems(seen, reference, controller.steps) == [], output[-3000:]
         return
     # ansible-core itself refuses, before any code of ours runs; the reader that needs no Python still reads.
-    assert cells.word(seen, reference) == cells.DIAGNOSE_ONLY, json.dumps(
+    assert cells.word(seen, reference, controller.steps) == cells.DIAGNOSE_ONLY, json.dumps(
         {name: seen[name] for name in seen if name != cases.FACTS % "shell"}
     )
 

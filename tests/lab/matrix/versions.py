@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cases
+
 NODE_PYTHONS = ("3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 # Tested where there is one. A machine without it says so in the table.
 OPTIONAL_NODE_PYTHONS = ("3.14",)
@@ -21,6 +23,7 @@ class Controller:
     release: str
     python: str
     oldest_node: str
+    steps: tuple[str, ...] = cases.SHORT_STEPS
 
     @property
     def line(self) -> str:
@@ -37,12 +40,12 @@ class Controller:
 CONTROLLERS = (
     Controller("2.15.13", "3.9", "3.5"),  # what AWX's stock execution environment has
     Controller("2.15.13", "3.11", "3.5"),
-    Controller("2.16.19", "3.11", "3.6"),
+    Controller("2.16.19", "3.11", "3.6", cases.STEPS),
     Controller("2.17.14", "3.11", "3.7"),
     Controller("2.18.19", "3.11", "3.8"),
-    Controller("2.19.14", "3.11", "3.8"),
+    Controller("2.19.14", "3.11", "3.8", cases.STEPS),
     Controller("2.20.10", "3.12", "3.9"),
-    Controller("2.21.5", "3.13", "3.9"),
+    Controller("2.21.5", "3.13", "3.9", cases.STEPS),
 )
 BY_NAME = {controller.name: controller for controller in CONTROLLERS}
 
