@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Callable
 from unittest import mock
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import matching, rewrite, traversal
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import matching, packet_ways, rewrite, traversal
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import ALL_BITS, Mark
 
 _UTILS = "ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils."
@@ -25,6 +25,15 @@ def _without_negation(answer: Any, negated: bool) -> Any:
 
 def _no_return(walk: Any, target: Any, mark: Mark) -> tuple[Mark, str]:
     return (mark, "continue") if target.name == "RETURN" else _effect(walk, target, mark)
+
+
+def _goto_comes_back(walk: Any, target: Any, mark: Mark) -> tuple[Mark, str]:
+    found, effect = _effect(walk, target, mark)
+    return found, "jump" if effect == "goto" else effect
+
+
+def _tracked_in_raw(thing: Any, **changes: Any) -> Any:
+    return thing if changes == {"state": "INVALID"} else replace(thing, **changes)
 
 
 def _accept_goes_on(walk: Any, target: Any, mark: Mark) -> tuple[Mark, str]:
@@ -49,6 +58,8 @@ WALKS: dict[str, tuple[str, Callable[..., Any] | Any]] = {
     "the_mask_of_set_xmark_is_ignored": ("matching.Mark.set", lambda mark, value, mask: _set(mark, value, ALL_BITS)),
     "negation_is_ignored": ("matching.negate", _without_negation),
     "return_is_ignored": ("traversal._effect", _no_return),
+    "goto_is_a_jump": ("traversal._effect", _goto_comes_back),
+    "connections_are_tracked_before_raw": ("packet_ways.replace", _tracked_in_raw),
     "accept_does_not_end_the_walk": ("traversal._effect", _accept_goes_on),
     "notrack_does_nothing": ("traversal._effect", _notrack_goes_on),
     "every_masquerade_draws_a_port": ("traversal.source_nat", _every_masquerade_is_random),
@@ -73,4 +84,5 @@ def broken(name: str = "") -> Iterator[None]:
 
 def _forget() -> None:
     traversal._walked_from.cache_clear()
+    packet_ways._walked_from.cache_clear()
     rewrite._KNOWN.clear()

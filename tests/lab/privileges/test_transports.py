@@ -153,3 +153,20 @@ def test_the_rule_for_the_fixed_probe(login: Login, tmp_path: Path) -> None:
         assert login.run("sudo -n " + path).returncode != 0, "a changed script was run"
     finally:
         login.lab.run(NODE, "rm", "-f", "/etc/sudoers.d/vxlan-offload")
+
+
+def test_the_rule_for_a_shell_is_enough_for_everything(login: Login) -> None:
+    """become by the rule of the page: diagnosis, a remedy that cures, and its revert."""
+    (rule,) = [line for line in PAGE.splitlines() if line.startswith("vxlan ALL=(root)")]
+    before = user.state(login.lab, NODE)
+    login.sudoers(rule + "\n")
+    try:
+        assert login.playbook("diagnose", "--become")[1]["status"] == "affected"
+        run, verdict = login.playbook("apply", "--become", "-e", "workaround_method=clear_mark")
+        assert run.returncode == 0, run.output
+        assert verdict["status"] == "mitigated" and login.lab.verdict(NODE) == {"udp": "ok", "tcp": "ok"}
+        run, verdict = login.playbook("revert", "--become")
+        assert run.returncode == 0, run.output
+        assert verdict["status"] == "affected" and user.state(login.lab, NODE) == before
+    finally:
+        login.lab.run(NODE, "rm", "/etc/sudoers.d/vxlan-offload")
