@@ -118,8 +118,14 @@ interrupted:
   type: str
   returned: success
   sample: an earlier run began clear_mark on this node and did not end, this run finishes it
+systemd:
+  description: Whether systemd runs on the node (as sd_booted(3) tells it), so that there is one to be told of units that came or went.
+  type: bool
+  returned: success
+  sample: true
 """
 
+import os
 import signal
 
 from ansible.module_utils.basic import AnsibleModule
@@ -133,6 +139,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import (
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError, answer
 
+SYSTEMD = "/run/systemd/system"
 # what sshd, sudo or a terminal send when the connection goes
 HANGING_UP = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
@@ -160,8 +167,10 @@ def run(module):
         signal.signal(number, signal.SIG_IGN)
     with node_lock.held(params["wait"]):
         if request is None:
-            return transaction.absent(params["found"], module.check_mode, module.warn)
-        return transaction.present(request, module.check_mode, module.warn)
+            done = transaction.absent(params["found"], module.check_mode, module.warn)
+        else:
+            done = transaction.present(request, module.check_mode, module.warn)
+    return dict(done, systemd=os.path.isdir(SYSTEMD))
 
 
 def main():
