@@ -14,7 +14,7 @@ count() {
 
 tally() {
   local step=$1 log=$CI_LOGS/$1.log begun=$SECONDS code=0 good bad
-  timeout -k 30 "${CI_STEP_SECONDS:-1800}" tests/ci/step.sh "$step" > "$log" 2>&1 < /dev/null || code=$?
+  timeout -k 30 "${CI_STEP_SECONDS:-2700}" tests/ci/step.sh "$step" > "$log" 2>&1 < /dev/null || code=$?
   good=$(count "$log" passed)
   bad=$(($(count "$log" failed) + $(count "$log" error)))
   skipped=$((skipped + $(count "$log" skipped)))
