@@ -94,14 +94,14 @@ def _shows_random_fully(version: str) -> bool:
 
 def _reached(chains: Mapping[str, Sequence[str]], hook: str, parse: Parser) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The chains that a packet can come to from this hook, with their rules: a change elsewhere leaves the base chain as it is."""
-    names, there = [hook], {hook}
-    for name in names:
-        for text in chains.get(name) or ():
-            for target in parse(text).targets:
-                if target.name in chains and target.name not in there:
-                    there.add(target.name)
-                    names.append(target.name)
-    return tuple((name, tuple(chains[name])) for name in names if name in chains)
+    found: dict[str, tuple[str, ...]] = {}
+    waiting = [hook]
+    while waiting:
+        name = waiting.pop()
+        if name in chains and name not in found:
+            found[name] = tuple(chains[name])
+            waiting += [target.name for text in found[name] for target in parse(text).targets]
+    return tuple(found.items())
 
 
 def iptables_base(facts: Facts, entry: Mapping[str, Any], hook: str) -> BaseChain:
