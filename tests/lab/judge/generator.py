@@ -25,7 +25,7 @@ OUTPUT = ("O1", "O2")
 
 # goto: the fixed rules with a chain in the place of RETURN, from which no packet comes back to the rules behind it.
 _SHAPES = ("old", "fixed", "plain", "old_then_fixed", "goto", "none", "random")
-_CNIS = ("none", "calico", "flannel_0_20_1", "flannel_0_20_2", "flannel_0_12")
+_CNIS = ("none", "calico", "calico", "flannel_0_20_1", "flannel_0_20_2", "flannel_0_12")
 _WORKAROUNDS = (
     ("raw", "OUTPUT", "-p udp -m udp --dport {port} -j CT --notrack"),
     ("raw", "OUTPUT", "-p udp -m udp --dport {port} -j NOTRACK"),

@@ -12,7 +12,7 @@ import broken_walks
 import judges
 import pytest
 
-WITHIN = 600
+WITHIN = 1000
 SEED = 6600
 
 

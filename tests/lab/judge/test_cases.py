@@ -11,7 +11,7 @@ import pytest
 from cases import CASES
 from rule_sets import RuleSet, from_json
 from stands import Stands
-from worker import judge_one
+from worker import TRIES, judge_one
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,14 @@ def stands() -> Iterator[Stands]:
 def test_the_walk_agrees_with_the_kernel(name: str, backend: str, stands: Stands) -> None:
     rule_set = CASES[name].rule_set(backend)
     assert judge_one(stands.of(rule_set), rule_set).wrong == []
-    seen = stands.of(rule_set).look()
+    # A new flow may come upon the outer port of one that the look before has left in connection tracking.
+    for _try in range(TRIES):
+        seen = stands.of(rule_set).look()
+        rewritten = {kind for kind, one in seen.items() if one and one.rewritten}
+        if rewritten == set(CASES[name].rewritten) and None not in seen.values():
+            break
     assert None not in seen.values()
-    assert {kind for kind, one in seen.items() if one and one.rewritten} == set(CASES[name].rewritten)
+    assert rewritten == set(CASES[name].rewritten)
     checksums = {one.checksum for one in seen.values() if one and one.rewritten}
     assert checksums <= ({"good"} if "CHECKSUM" in str(rule_set) else {"bad"})
 
