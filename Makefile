@@ -97,7 +97,7 @@ KERNEL_LAB = $(RUN) KERNEL_LAB_KERNELS="$(KERNELS)" $(BIN)/pytest -q -p no:cache
 kernel-lab: venv packages kernels $(VENV)/.reader ## The collection under real kernels with each defect and with none, in User Mode Linux (Debian 12; 12 to 20 minutes)
 	@$(KERNEL_LAB)
 
-kernel-lab-short: venv packages kernels $(VENV)/.reader ## The same with two remedies by ansible-playbook instead of sixteen, as in CI (5 to 10 minutes)
+kernel-lab-short: venv packages kernels $(VENV)/.reader ## The same with two remedies by ansible-playbook instead of sixteen, as in CI (minutes)
 	@$(subst KERNEL_LAB_KERNELS,KERNEL_LAB_SHORT=1 KERNEL_LAB_KERNELS,$(KERNEL_LAB))
 
 kernel-lab-table: venv packages kernels $(VENV)/.reader ## The same, and write docs/kernel-lab.md from it
