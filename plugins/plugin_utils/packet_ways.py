@@ -83,7 +83,7 @@ class Node:
         return self._hooks[hooks]
 
 
-def through(bases: Order, packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
+def _through(bases: Order, packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
     """Base chains one after the other: the states that leave the last, and the ends that stop NAT from being asked."""
     ends: list[tuple[End, Trace]] = []
     for base in bases:
@@ -101,11 +101,11 @@ def through(bases: Order, packet: Packet, bit: int, states: States) -> tuple[Sta
 def _hook(found: tuple[Order, ...], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
     """One table at one hook, in every order that its backends may have."""
     if len(found) == 1:
-        return through(found[0], packet, bit, states)
+        return _through(found[0], packet, bit, states)
     onward: States = {}
     ends: dict[End, Trace] = {}
     for order in found:
-        after, ended = through(order, packet, bit, states)
+        after, ended = _through(order, packet, bit, states)
         for mark, trace in after.items():
             onward.setdefault(mark, trace)
         for end, trace in ended:
@@ -132,6 +132,7 @@ def _walked_from(found: tuple[tuple[Order, ...], ...], packet: Packet, bit: int,
 
 
 def _walked(found: tuple[tuple[Order, ...], ...], packet: Packet, bit: int, states: States) -> tuple[States, list[tuple[End, Trace]]]:
+    """The states that leave the last of these hooks, and the ends on the way."""
     ends: list[tuple[End, Trace]] = []
     for one in found:
         states, ended = _hook(one, packet, bit, states)
@@ -171,7 +172,7 @@ def _service_marks(node: Node, bit: int, marked: bool) -> States:
 def _inner_marks(node: Node, packet: Packet, bit: int, nat: Order, states: States) -> States:
     """The marks that the inner packet can have when it reaches the VXLAN device."""
     states, _ends = _hooks(node, (("mangle", "POSTROUTING"),), packet, bit, states)
-    states, ends = through(nat, packet, bit, states)
+    states, ends = _through(nat, packet, bit, states)
     for end, trace in ends:
         states.setdefault(end.mark, trace)
     return states
@@ -212,6 +213,6 @@ def outer_ways(node: Node, packet: Packet, bit: int, states: States, nat: Order,
     """Every way of the outer packet that starts with one of these marks."""
     states, ends = _hooks(node, _OUTER_HOOKS, packet, bit, states)
     ways = [Way(client, False, end, _shown(trace)) for end, trace in ends]
-    states, ends = through(nat, packet, bit, {mark: _shown(trace) for mark, trace in states.items()})
+    states, ends = _through(nat, packet, bit, {mark: _shown(trace) for mark, trace in states.items()})
     ways += [Way(client, end.nat.rewrites if end.nat else False, end, trace) for end, trace in ends]
     return ways + [Way(client, False, End("end", mark), trace) for mark, trace in states.items()]
