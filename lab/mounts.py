@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import glob
 import os
+import socket
 import sys
 
 from . import namespaces as ns
@@ -46,9 +47,16 @@ def mount_all(node_directory: str, hide_python: bool) -> None:
     ns.mount(shared, inside, None, ns.MS_BIND)
     for path in OVERLAID:
         _overlay(path, os.path.join(run, ".lab", path.strip("/").replace("/", "-")))
+    know_own_name("/etc/hosts", socket.gethostname())
     if hide_python:
         _hide_python()
     ns.mount(run, "/run", None, ns.MS_MOVE)
+
+
+def know_own_name(hosts: str, name: str) -> None:
+    """As installers write it (Debian's 127.0.1.1): without it sudo and ansible's `setup` ask a DNS server that is not there."""
+    with open(hosts, "a", encoding="utf-8") as stream:
+        stream.write("127.0.1.1 %s\n" % name)
 
 
 def _overlay(path: str, store: str) -> None:

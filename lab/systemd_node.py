@@ -60,18 +60,22 @@ def check() -> None:
 
 def insert_disk(lab: State, name: str) -> None:
     """The node's disk, in the mount namespace of a process that lives as long as the lab."""
-    folder = lab.node_directory(name)
+    folder, machine = lab.node_directory(name), _machine_name(lab, name)
 
     def prepare() -> None:
         ns.unshare(ns.CLONE_NEWNS)
-        _mount_disk(folder)
+        _mount_disk(folder, machine)
 
     with holder.undisturbed():
         lab.servers[name + DISK] = holder.identify(holder.spawn(lab.marker + name + DISK, prepare))
         lab.save()
 
 
-def _mount_disk(folder: str) -> None:
+def _machine_name(lab: State, name: str) -> str:
+    return "node-%d" % lab.nodes[name]["number"]
+
+
+def _mount_disk(folder: str, machine: str) -> None:
     """Ends with a /run of its own: the machine's would keep what nspawn leaves there."""
     ns.mount("none", "/", None, ns.MS_REC | ns.MS_PRIVATE)
     run, shared = os.path.join(folder, "run"), mounts.remote_tmp(folder)
@@ -90,6 +94,7 @@ def _mount_disk(folder: str) -> None:
             stream.write(text)
     ns.mount(shared, os.path.join(run, os.path.relpath(shared, "/run")), None, ns.MS_BIND)
     ns.mount("overlay", root, "overlay", 0, "lowerdir=/,upperdir=%s,workdir=%s" % (upper, work))
+    mounts.know_own_name(root + "/etc/hosts", machine)
     ns.mount(run, "/run", None, ns.MS_MOVE)
 
 
@@ -152,7 +157,7 @@ def _nspawn(lab: State, name: str) -> int:
         process = subprocess.Popen(
             [
                 lab.marker + name + MACHINE, "--quiet", "--register=no", "--keep-unit", "--console=pipe", "--directory=/run/root",
-                "--machine=node-%d" % lab.nodes[name]["number"], "--private-network", "--bind=%s" % shared,
+                "--machine=%s" % _machine_name(lab, name), "--private-network", "--bind=%s" % shared,
                 "--bind=/run/udev:/run/udev", "--bind-ro=%s:%s" % (sys.prefix, ENVIRONMENT), "--boot", "--",
                 "systemd.unit=multi-user.target",
             ],

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import costs
 import fleet
 import measure
 import one_node
@@ -23,6 +24,7 @@ TABLES: dict[str, tuple[str, Callable[[Path, int], Iterator[str]]]] = {
     "fleet": (fleet.HEAD, fleet.rows),
     "apply": (fleet.APPLY_HEAD, fleet.apply_rows),
     "stream": (streams.HEAD, streams.rows),
+    "costs": (costs.HEAD, costs.rows),
 }
 
 

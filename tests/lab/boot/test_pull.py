@@ -40,8 +40,7 @@ def node(make_booted: Any) -> Any:
     for kind in ("service", "timer"):
         text = (ROOT / "examples/pull" / ("%s.%s" % (NAME, kind))).read_text(encoding="utf-8")
         put(lab.state, name, "/etc/systemd/system/%s.%s" % (NAME, kind), text)
-    # ansible-pull asks for the node's full name, and there is no server of names
-    lab.run(name, "sh", "-c", 'echo "127.0.1.1 $(hostname)" >> /etc/hosts; systemctl daemon-reload')
+    lab.run(name, "systemctl", "daemon-reload")
     return lab, name
 
 

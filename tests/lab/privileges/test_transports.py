@@ -52,8 +52,6 @@ def lab(make_lab: Any) -> Any:
         assert Path(tool).exists(), "no %s: apt-get install openssh-server sudo" % tool
     found = make_lab("pre_fix_kube_proxy", backend="nft")
     user.add(found, NODE)
-    # sudo looks up the name of its host, and the node's DNS server cannot be reached: twenty seconds for each sudo.
-    found.run(NODE, "sh", "-c", 'echo "127.0.1.1 $(hostname)" >> /etc/hosts')
     return found
 
 
