@@ -25,10 +25,18 @@ _CONNTRACK, _GET_CONNTRACK, _DONE, _REQUEST_DUMP = 1 << 8, (1 << 8) | 1, 3, 0x30
 CONNTRACK = "/proc/sys/net/netfilter/nf_conntrack_"
 
 
-def set_time_wait(pid: int, seconds: int) -> None:
-    """How long connection tracking remembers a TCP connection that has ended: 120 s by default, too long to wait for at the end."""
-    with network_of(pid), open(CONNTRACK + "tcp_timeout_time_wait", "w", encoding="ascii") as stream:
-        stream.write(str(seconds))
+# What remembers a flow for 60 or 120 s by default, too long to wait for at the end: connections that have ended, or got no answer, and
+# a question that was asked again from the same socket.
+TIMEOUTS = (
+    "tcp_timeout_time_wait", "tcp_timeout_syn_sent", "tcp_timeout_syn_recv", "tcp_timeout_fin_wait", "tcp_timeout_close_wait",
+    "udp_timeout_stream",
+)  # fmt: skip
+
+
+def shorten_timeouts(pid: int, seconds: int) -> None:
+    for name in TIMEOUTS:
+        with network_of(pid), open(CONNTRACK + name, "w", encoding="ascii") as stream:
+            stream.write(str(seconds))
 
 
 def conntrack_entries(pid: int) -> int:

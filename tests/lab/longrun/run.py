@@ -27,7 +27,7 @@ from lab.kube_proxy_sync import KubeProxySync
 from lab.services import Service
 
 NEW = Service("default/come-and-go:http", "10.99.0.1", 80, "tcp", ("10.244.9.9:8080",))
-TIME_WAIT = 30
+TRACKED = 30  # seconds for which connection tracking remembers a flow
 SAMPLE = 5.0  # seconds between two looks at conntrack
 CIDR = "10.96.0.0/12"
 
@@ -68,7 +68,7 @@ class LongRun:
         overlay.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
         self.arguments = ("-i", str(overlay), "--forks", "10", "--limit")
         for node in lab.nodes:
-            resources.set_time_wait(lab.state.pid(node), TIME_WAIT)
+            resources.shorten_timeouts(lab.state.pid(node), TRACKED)
         self._run()
 
     def playbook(self, name: str, nodes: Sequence[str]) -> Any:
@@ -84,6 +84,7 @@ class LongRun:
     def _run(self) -> None:
         for one in self.agents.values():
             one.kubelet.start()  # a node in nftables mode comes without kubelet's rules
+            self._sync_all(one)
         self.before = self._look()
         self.apply = self.playbook("apply", self.nodes)
         if self.apply.returncode != 0:
@@ -209,16 +210,21 @@ class LongRun:
     def _settle(self) -> None:
         """Without queries: the last full syncs, then whatever a timer would keep, so that the fleet can be compared with what it was."""
         for node in self.nodes:
-            proxy = self.agents[node].kube_proxy
-            if NEW in proxy.services:
-                proxy.services.remove(NEW)
-            proxy.full()
-            self.agents[node].kubelet.sync()
-            self.agents[node].refresh_cni()
+            one = self.agents[node]
+            if NEW in one.kube_proxy.services:
+                one.kube_proxy.services.remove(NEW)
+            self._sync_all(one)
             for unit in self.by_node[node]:
                 if unit.in_kube_chain:
                     self.systemd.start_unit(unit)
         self.tell("settled")
+
+    @staticmethod
+    def _sync_all(one: agents.Agents) -> None:
+        """What a node comes to by itself: each agent has put its own in place and in its order."""
+        one.kube_proxy.full()
+        one.kubelet.sync()
+        one.refresh_cni()
 
     def _sample(self) -> None:
         found = {node: resources.conntrack_entries(self.lab.state.pid(node)) for node in self.nodes}
@@ -227,7 +233,7 @@ class LongRun:
     def _wait_for_conntrack(self) -> None:
         """Until the longest of its time-outs is over; a node's own answers to revert's questions are among them."""
         self.idle = {}
-        deadline = time.monotonic() + TIME_WAIT + 15
+        deadline = time.monotonic() + TRACKED + 15
         while time.monotonic() < deadline:
             self.idle = {node: resources.conntrack_entries(self.lab.state.pid(node)) for node in self.nodes}
             if not any(self.idle.values()):

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import story
 from resources import different_files
-from run import TIME_WAIT, LongRun, Options
+from run import TRACKED, LongRun, Options
 from stream import PERIOD
 from windows import PROMISED, place
 
@@ -107,7 +107,7 @@ def test_no_rules_units_files_processes_or_routes_have_been_added(run: LongRun) 
 
 def test_conntrack_entries_stay_bounded_and_expire(run: LongRun) -> None:
     """Six entries for the two queries of a period (inner, outer, outer answer), remembered for 30 s; twice that with what apply asks."""
-    assert run.most_conntrack() <= 2 * 6 * TIME_WAIT / PERIOD
+    assert run.most_conntrack() <= 2 * 6 * TRACKED / PERIOD
     assert run.idle == dict.fromkeys(run.nodes, 0)
 
 
