@@ -50,16 +50,20 @@ take() {
   ) 9> "$1.lock"
 }
 
-# tally_lanes LANES STEP...: that many lanes side by side, each takes the next step when it is done with one. STEP+STEP: one after the other.
+# tally_lanes LANES WAITING STEP...: that many lanes side by side, each takes the next step when it is done with one; beside them one more
+# lane for WAITING alone, which mostly waits. STEP+STEP: one after the other.
 # shellcheck disable=SC2030,SC2031 # a lane's own numbers are lost with its subshell, on purpose: they come by its file
 tally_lanes() {
-  local number=$1 queue=$CI_LOGS/queue lane good bad left names steps
-  shift
-  printf '%s\n' "$@" > "$queue"
-  for lane in $(seq "$number"); do
+  local number=$1 waiting=$2 lane good bad left names steps
+  shift 2
+  printf '%s\n' "$@" > "$CI_LOGS/queue"
+  printf '%s\n' "$waiting" > "$CI_LOGS/queue-waiting"
+  for lane in $(seq "$number") waiting; do
     rm -f "$CI_LOGS/lane-$lane"
     (
       passed=0 failed=0 skipped=0 broken=
+      queue=$CI_LOGS/queue
+      [ "$lane" != waiting ] || queue=$CI_LOGS/queue-waiting
       while steps=$(take "$queue") && [ -n "$steps" ]; do
         # shellcheck disable=SC2086 # names of steps
         tally_all ${steps//+/ }
@@ -68,7 +72,7 @@ tally_lanes() {
     ) &
   done
   wait
-  for lane in $(seq "$number"); do
+  for lane in $(seq "$number") waiting; do
     # A lane that was killed has left no numbers.
     read -r good bad left names < "$CI_LOGS/lane-$lane" || { good=0 bad=1 left=0 names=lane-$lane; }
     passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left)) broken="$broken${names:+ $names}"

@@ -1,29 +1,15 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""felix_override on a node whose Calico masquerades first. There is no Calico cluster here: a stand-in keeps the one field of
-FelixConfiguration in a file, and does to the device what Felix does on a restart (felix/ethtool: it only ever turns the offload off)."""
+"""felix_override on a node whose Calico masquerades first. There is no Calico cluster here: kubectl is a stand-in."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+import kubectl_of_felix
 import pytest
-
-KUBECTL = r"""#!/bin/sh
-set -eu
-store=/var/lib/felixconfiguration
-case $1 in
-get) [ "$2 $3" = "felixconfigurations.crd.projectcalico.org default" ] && cat "$store" ;;
-patch)
-  python3 -c 'import json, sys
-spec = json.loads(sys.argv[1].split("=", 1)[1])["spec"]
-print(spec["featureDetectOverride"] or "", end="")' "$5" > "$store.new"
-  mv "$store.new" "$store"
-  case ,$(cat "$store"), in *,ChecksumOffloadBroken=true,*) ethtool -K vxlan.calico tx off > /dev/null ;; esac ;;
-esac
-"""
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +20,10 @@ def lab(make_lab: Any) -> Any:
 @pytest.mark.parametrize("former", ["", "MASQFullyRandom=false"])
 def test_the_override_cures_and_is_taken_back(lab: Any, former: str, tmp_path: Any) -> None:
     (node,) = lab.nodes
-    kubectl = tmp_path / "kubectl"
-    kubectl.write_text(KUBECTL, encoding="utf-8")
-    kubectl.chmod(0o755)
-    lab.run(node, "sh", "-c", 'printf %s "$0" > /var/lib/felixconfiguration', former)
+    kubectl = kubectl_of_felix.write(tmp_path)
+    lab.run(node, "sh", "-c", 'printf %s "$0" > ' + kubectl_of_felix.STORE, former)
     features = lab.run(node, "ethtool", "-k", "vxlan.calico")
-    variables = {"workaround_method": "felix_override", "workaround_kubectl": str(kubectl), "vxlan_offload_report_dir": str(tmp_path)}
+    variables = {"workaround_method": "felix_override", "workaround_kubectl": kubectl, "vxlan_offload_report_dir": str(tmp_path)}
 
     def run(name: str) -> Any:
         done = lab.playbook("kubenet.vxlan_offload." + name, variables=variables)
@@ -50,13 +34,13 @@ def test_the_override_cures_and_is_taken_back(lab: Any, former: str, tmp_path: A
     run("apply")
     assert lab.verdict(node) == {"udp": "ok", "tcp": "ok"}
     wanted = [value for value in (former, "ChecksumOffloadBroken=true") if value]
-    assert lab.run(node, "cat", "/var/lib/felixconfiguration") == ",".join(wanted)
+    assert lab.run(node, "cat", kubectl_of_felix.STORE) == ",".join(wanted)
     assert not run("apply").changed(node)
     found = json.loads((tmp_path / "fleet.json").read_text(encoding="utf-8"))["hosts"][node]
     assert [(one["id"], one["owner"]) for one in found["mitigations"]] == [("felix_override", "felix")]
 
     run("revert")
-    assert lab.run(node, "cat", "/var/lib/felixconfiguration") == former
+    assert lab.run(node, "cat", kubectl_of_felix.STORE) == former
     assert lab.run(node, "ethtool", "-k", "vxlan.calico") == features
     assert lab.verdict(node) == {"udp": "broken", "tcp": "broken"}
 

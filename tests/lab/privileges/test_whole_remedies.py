@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import kubectl_of_felix
 import pytest
 import user
 
@@ -19,7 +20,7 @@ WORKS, BROKEN = {"udp": "ok", "tcp": "ok"}, {"udp": "broken", "tcp": "broken"}
 READING = {"nft": ("net_admin",), "legacy": ("net_admin", "net_raw")}
 RULES = {backend: (*needed, "sys_admin") for backend, needed in READING.items()}
 RULE_METHODS = ("clear_mark", "notrack", "underlay_accept", "masquerade_without_random", "kube_postrouting_detached")
-OTHER_METHODS = ("tx_checksum_off", "rx_tx_offload_off", "service_route")
+OTHER_METHODS = ("tx_checksum_off", "rx_tx_offload_off", "service_route", "felix_override")
 # The method, the backend of the rules that it is applied beside, and what it takes.
 NEEDS = {
     **{(method, "nft"): RULES["nft"] for method in RULE_METHODS},
@@ -50,6 +51,8 @@ class Story:
                 for case, node in zip(cases, lab.nodes)
             }
             inventories += ["-i", user.inventory(lab, folder / (backend + ".json"), hosts)]
+        for lab, node in self.nodes.values():
+            lab.run(node, "touch", kubectl_of_felix.STORE)
         self.arguments = (*inventories[2:], "--forks", "10")
         self.first, self.folder, self.lab = inventories[1], folder, self.nodes[EXACT[0]][0]
         self.before = self.states()
@@ -64,6 +67,7 @@ class Story:
             "vxlan_offload_report_dir": str(self.folder),
             "workaround_accept_risk": True,
             "workaround_service_cidr": "10.96.0.0/12",
+            "workaround_kubectl": kubectl_of_felix.write(self.folder),
         }
         return self.lab.playbook("kubenet.vxlan_offload." + name, *self.arguments, inventory_path=self.first, variables=variables)
 
