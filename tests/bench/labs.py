@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from lab import inventory, removal, topology  # noqa: E402
+from lab import inventory, removal, ruleset, topology  # noqa: E402
 
 BIN = Path(sys.executable).parent
 NAME = "vxlan-offload-bench"
@@ -65,6 +65,9 @@ def ssh_hosts(built: Any) -> Iterator[str]:
         known = json.loads(Path(hosts(built)).read_text(encoding="utf-8"))["all"]["children"]["nodes"]["hosts"]
         made = {}
         for node, variables in known.items():
+            # Not this machine's bash: it reads root's .bashrc for each command, which may start half a development environment.
+            shell = ["sed", "-i", "/^root:/s#[^:]*$#/bin/sh#", "/etc/passwd"]
+            subprocess.run([*ruleset.enter(built.pid(node)), *shell], check=True)
             # The lab hides the host's /run from a node; sshd looks for its folder there.
             enter = "nsenter --target %d --net --mount --uts -- sh -c 'mkdir -p /run/sshd; exec %s -i -f %s'" % (
                 built.pid(node), server, folder / "sshd_config")  # fmt: skip

@@ -25,13 +25,13 @@ FLEETS = (1_000, 10_000, 100_000)
 class Costs:
     """Seconds of one host unless it says otherwise; docs/scale.md says where each default was measured."""
 
-    start: float = 1.0  # of ansible, once
+    start: float = 0.6  # of ansible, once
     host_cpu: float = 0.13  # the controller's processor time to ask one host
-    node: float = 0.25  # the node's own time, with a round trip or two
-    judge: float = 0.012  # processor time of a diagnosis
-    write: float = 0.0005  # fleet.json and the page, on one core
-    merge: float = 0.0005  # reading a part and writing it into the whole, on one core
-    pull: float = 8.0  # ansible-pull on the node itself: git, ansible, diagnosis
+    node: float = 0.1  # the node's own time, with a round trip or two
+    judge: float = 0.007  # processor time of a diagnosis
+    write: float = 0.0002  # fleet.json and the page, on one core
+    merge: float = 0.0007  # reading a part and writing it into the whole, on one core
+    pull: float = 4.5  # ansible-pull on the node itself: git, ansible, diagnosis
     unreachable: float = 0.01  # share of hosts
     timeout: float = 10.0  # until ssh gives up, ansible's default
 
