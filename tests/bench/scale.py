@@ -26,7 +26,7 @@ class Costs:
     """Seconds of one host unless it says otherwise; docs/scale.md says where each default was measured."""
 
     start: float = 0.6  # of ansible, once
-    host_cpu: float = 0.13  # the controller's processor time to ask one host
+    host_cpu: float = 0.12  # the controller's processor time to ask one host
     node: float = 0.1  # the node's own time, with a round trip or two
     judge: float = 0.007  # processor time of a diagnosis
     write: float = 0.0002  # fleet.json and the page, on one core
