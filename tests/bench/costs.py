@@ -110,7 +110,7 @@ HEAD = "| cost of scale.py | seconds | what was run |\n|---|---|---|"
 def rows(folder: Path, repeats: int) -> Iterator[str]:
     yield "| `start` | %.2f | `ansible-playbook` with one `debug` task, on localhost |" % _start(folder, repeats)
     with labs.lab(scenarios=("fixed_kube_proxy_calico_first",), services=100) as built:
-        node = next(name for name, planned in built.nodes.items() if planned["role"] == "node")
+        node = built.scenario_nodes()[0]
         pid = built.pid(node)
         yield "| `node` | %.2f | the probe in a node with 1,100 nat rules, no network in between |" % _node(pid, repeats)
         pull = _pull(Path(mounts.remote_tmp(built.node_directory(node))), pid, repeats)
