@@ -128,12 +128,14 @@ def configure_node(node: int, number: int) -> None:
             route.route("add", dst="default", gateway=ip.GATEWAY)
 
 
-def add_tunnel(node: int, number: int, tunnel: Tunnel, udp_checksum: bool = True) -> None:
+def add_tunnel(node: int, number: int, tunnel: Tunnel, udp_checksum: bool = True, source_port: int = 0) -> None:
     """In the namespace in which it stays. Leaving the checksum to the kernel is what Calico and flannel do, in both families.
 
-    Over IPv6 the kernel fills it too (RFC 6935), and both ends must agree on zero.
+    Over IPv6 the kernel fills it too (RFC 6935), and both ends must agree on zero. With `source_port` all outer flows have this one.
     """
     choice: dict[str, Any] = {"vxlan_local": ip.underlay(number), **({} if udp_checksum else {"vxlan_udp_csum": 0})}
+    if source_port:
+        choice["vxlan_port_range"] = {"low": source_port, "high": source_port + 1}
     mtu, address = TUNNEL_MTU, {"address": ip.tunnel(number), "prefixlen": 32}
     if tunnel.ipv6:
         zero = {} if udp_checksum else {"vxlan_udp_zero_csum6_tx": 1}
