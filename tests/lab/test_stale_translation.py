@@ -1,8 +1,8 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A new flow that comes upon the outer source port of one from before the remedy is rewritten as that one was, until connection tracking has
-forgotten it. On a busy node this is no rare thing, and no reason to take a remedy back that works."""
+"""A new flow that comes upon the outer source port of one from before the remedy is rewritten as that one was, until connection tracking
+has forgotten it. On a busy node this is no rare thing, and no reason to take a remedy back that works."""
 
 from __future__ import annotations
 
