@@ -9,7 +9,6 @@ import json
 import os
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -65,17 +64,17 @@ def _pull(node_tmp: Path, pid: int, repeats: int) -> float:
 
 
 def _saved_nodes(folder: Path, repeats: int) -> tuple[float, float, float]:
-    """Seconds of one host: to judge it (processor time), to write it, to merge it."""
+    """Processor time of one host: to judge it, to write it, to merge it."""
     facts = {name: {"node_json": json.dumps(one)} for name, one in fleet_of.nodes(SAVED)}
     before = _processor()
     report = fleet(facts)
     judge = (_processor() - before) / SAVED
 
     def write() -> measure.Cost:
-        begun = _own()
+        begun = _processor()
         (folder / "fleet.json").write_text(as_text(report), encoding="utf-8")
         (folder / "report.html").write_text(page(report), encoding="utf-8")
-        return measure.Cost(_own() - begun, 0)
+        return measure.Cost(0, _processor() - begun)
 
     names, files = list(facts), []
     for number in range(PARTS):
@@ -83,25 +82,14 @@ def _saved_nodes(folder: Path, repeats: int) -> tuple[float, float, float]:
         files[-1].write_text(as_text(fleet({name: facts[name] for name in names[number::PARTS]})), encoding="utf-8")
     merge = [sys.executable, str(labs.ROOT / "scripts/fleet_parts.py"), "merge", "--directory", str(folder / "merged")]
     merge += [str(path) for path in files]
-    return judge, _median(write, repeats).wall / SAVED, statistics.median(_merged(merge) for _turn in range(repeats)) / SAVED
-
-
-def _merged(command: list[str]) -> float:
-    """Processor time. It exits with 2 or 3, because of what the recorded nodes have."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 2, 3):
-        raise SystemExit(done.stderr)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def _own() -> float:
-    return sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    # merge says by 2 and 3 what the recorded nodes have.
+    merged = _median(lambda: measure.cost(merge, codes=(0, 2, 3)), repeats)
+    return judge, _median(write, repeats).cpu / SAVED, merged.cpu / SAVED
 
 
 def _processor() -> float:
-    return _own() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    """Seconds of this process and of those that it has waited for."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 HEAD = "| cost of scale.py | seconds | what was run |\n|---|---|---|"
