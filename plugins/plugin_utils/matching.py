@@ -21,15 +21,21 @@ _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "ipv6-icmp"}
 
 @dataclass(frozen=True)
 class Mark:
-    """A packet's mark; bits in `unknown` can be either."""
+    """A packet's mark; bits in `unknown` can be either. `untracked`: raw has taken the packet out of connection tracking."""
 
     value: int = 0
     unknown: int = 0
+    untracked: bool = False
+
+    @property
+    def bits(self) -> tuple[int, int]:
+        """The mark alone."""
+        return self.value, self.unknown
 
     def set(self, value: int, mask: int) -> Mark:
         """iptables' --set-xmark value/mask: new = (old & ~mask) ^ value."""
         unknown = self.unknown & ~mask & ALL_BITS
-        return Mark(((self.value & ~mask) ^ value) & ALL_BITS & ~unknown, unknown)
+        return Mark(((self.value & ~mask) ^ value) & ALL_BITS & ~unknown, unknown, self.untracked)
 
     def equals(self, value: int, mask: int) -> Tri:
         """Whether mark & mask == value."""
@@ -41,7 +47,11 @@ class Mark:
 
     def holding(self, value: int, mask: int) -> Mark:
         """The same mark when `equals(value, mask)` is known to hold."""
-        return Mark((self.value & ~mask) | (value & mask), self.unknown & ~mask)
+        return Mark((self.value & ~mask) | (value & mask), self.unknown & ~mask, self.untracked)
+
+    def anything(self) -> Mark:
+        """Any mark, on the same packet."""
+        return Mark(0, ALL_BITS, self.untracked)
 
 
 def negate(answer: Tri, negated: bool) -> Tri:
@@ -173,13 +183,14 @@ def _set(packet: Packet, option: Option) -> Tri:
     return None
 
 
-def _conntrack(packet: Packet, option: Option) -> Tri:
+def _conntrack(packet: Packet, mark: Mark, option: Option) -> Tri:
     states = option.value.upper().split(",")
     if option.name not in ("--ctstate", "--state"):
         return None
-    if packet.state in states:  # NEW: nat is asked for the first packet of a flow only
+    state = "UNTRACKED" if mark.untracked else packet.state
+    if state in states:  # NEW: nat is asked for the first packet of a flow only
         return True
-    if packet.state != "NEW":
+    if state != "NEW":
         return False
     if "DNAT" in states and packet.translated:
         return True
@@ -211,8 +222,8 @@ def evaluate_match(match: Match, packet: Packet, mark: Mark) -> Tri:
         "tcp": lambda option: negate(_ports(packet, option), option.negated),
         "multiport": lambda option: negate(_ports(packet, option), option.negated),
         "set": lambda option: negate(_set(packet, option), option.negated),
-        "conntrack": lambda option: negate(_conntrack(packet, option), option.negated),
-        "state": lambda option: negate(_conntrack(packet, option), option.negated),
+        "conntrack": lambda option: negate(_conntrack(packet, mark, option), option.negated),
+        "state": lambda option: negate(_conntrack(packet, mark, option), option.negated),
         "physdev": lambda option: negate(False if "bridged" in option.name else None, option.negated),
     }
     test = tests.get(match.module)

@@ -30,7 +30,6 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal im
 
 Hook = tuple[str, str]  # table, hook
 _BEFORE_NAT: tuple[Hook, ...] = (("raw", "OUTPUT"), ("mangle", "OUTPUT"))
-_UNTRACKED = (("mangle", "OUTPUT"), ("filter", "OUTPUT"), ("mangle", "POSTROUTING"))
 _OUTPUT = (*_BEFORE_NAT, ("nat", "OUTPUT"), ("filter", "OUTPUT"))
 _OUTER_HOOKS = (*_OUTPUT, ("mangle", "POSTROUTING"))
 
@@ -88,7 +87,10 @@ def _through(bases: Order, packet: Packet, bit: int, states: States) -> tuple[St
     ends: list[tuple[End, Trace]] = []
     for base in bases:
         seen = replace(packet, state="INVALID") if base.table == "raw" else packet
-        onward: States = {}
+        # NAT is not asked for a packet that is not tracked.
+        onward: States = {mark: trace for mark, trace in states.items() if mark.untracked} if base.table == "nat" else {}
+        if onward:
+            states = {mark: trace for mark, trace in states.items() if mark not in onward}
         for end, trace in walk_base(base, seen, bit, states).items():
             if end.kind == "end":
                 onward.setdefault(end.mark, trace)
@@ -142,7 +144,7 @@ def _walked(found: tuple[tuple[Order, ...], ...], packet: Packet, bit: int, stat
 
 def _changing(trace: Trace, start: Mark) -> Trace:
     """The steps that changed the mark: OUTPUT leads every packet past a dozen rules, and these are worth showing."""
-    return tuple(step for before, step in zip((start, *(step.mark for step in trace)), trace) if step.mark != before)
+    return tuple(step for before, step in zip((start, *(step.mark for step in trace)), trace) if step.mark.bits != before.bits)
 
 
 def _with_bit(trace: Trace, bit: int) -> Trace:
@@ -170,12 +172,13 @@ def _service_marks(node: Node, bit: int, marked: bool) -> States:
 
 
 def _inner_marks(node: Node, packet: Packet, bit: int, nat: Order, states: States) -> States:
-    """The marks that the inner packet can have when it reaches the VXLAN device."""
+    """The marks that the inner packet can have when it reaches the VXLAN device. The tunnel packet is tracked anew."""
     states, _ends = _hooks(node, (("mangle", "POSTROUTING"),), packet, bit, states)
     states, ends = _through(nat, packet, bit, states)
-    for end, trace in ends:
-        states.setdefault(end.mark, trace)
-    return states
+    onward: States = {}
+    for mark, trace in (*states.items(), *((end.mark, trace) for end, trace in ends)):
+        onward.setdefault(replace(mark, untracked=False), trace)
+    return onward
 
 
 def marked(node: Node, bit: int, nat: Order, client: str) -> States:
@@ -187,16 +190,13 @@ def marked(node: Node, bit: int, nat: Order, client: str) -> States:
 def unmarked(node: Node, bit: int, nat: Order, marking: Marking) -> States:
     """The marks of all other packets: to pods' own addresses, and to Services where kube-proxy does not mark."""
     direct = node.packet(direct_packet, "host")
-    start, ends = _hooks(node, (("raw", "OUTPUT"),), direct, bit, {Mark(0): ()})
-    onward, _ends = _hooks(node, _OUTPUT[1:], direct, bit, start)
+    onward, _ends = _hooks(node, _OUTPUT, direct, bit, {Mark(0): ()})
     packets: list[tuple[Packet, States]] = [(direct, onward), (node.packet(direct_packet, "pod"), {Mark(0): ()})]
-    # Not even a packet that is not tracked leaves its mark behind.
-    untracked = {end.mark: trace for end, trace in ends if end.kind == "notrack"}
-    marks = _hooks(node, _UNTRACKED, replace(direct, state="UNTRACKED"), bit, untracked)[0]
     if marking.present and marking.host is not True:
         packets.append((node.packet(inner_packet, "host"), _service_marks(node, bit, False)))
     if marking.present and marking.pod is not True:
         packets.append((node.packet(inner_packet, "pod"), {Mark(0): ()}))
+    marks: States = {}
     for packet, start in packets:
         for mark, trace in _inner_marks(node, packet, bit, nat, start).items():
             marks.setdefault(mark, trace)

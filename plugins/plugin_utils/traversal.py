@@ -11,7 +11,7 @@ which all outcomes agree is certain however many doubts lie on the way.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Optional
 
@@ -134,7 +134,7 @@ class _Walk:
     def end(self, end: End, trace: Trace) -> None:
         """Note an outcome; the first way to it is the one that is shown. Too many marks are one unknown mark, as in _meet."""
         if len(self.ends) >= MAX_ENDS and end not in self.ends:
-            end = End(end.kind, Mark(0, ALL_BITS), end.nat)
+            end = End(end.kind, end.mark.anything(), end.nat)
         self.ends.setdefault(end, trace)
 
 
@@ -173,6 +173,9 @@ def unread_chain(walk: _Walk, states: States) -> States:
         elif walk.base.table == "nat":
             walk.end(End("nat", mark, Nat(None, None)), trace)
             walk.end(End("end", mark), trace)
+        elif walk.base.table == "raw" and walk.packet.kind == "inner":
+            for one in (mark, mark.holding(0, walk.bit)):
+                after.setdefault(replace(one, untracked=True), trace)
         elif walk.base.table == "raw":
             walk.end(End("notrack", mark), trace)
     return after
@@ -213,7 +216,15 @@ def _meet(walk: _Walk, visit: _Visit, states: States) -> States:
             onward.setdefault(missed, trace)
         _merge(onward, _apply(walk, visit, {met: trace}, doubt=answer is None))
     # Too many marks are one unknown mark.
-    return onward if len(onward) <= MAX_STATES else {Mark(0, ALL_BITS): next(iter(onward.values()))}
+    return onward if len(onward) <= MAX_STATES else _anything(onward)
+
+
+def _anything(states: States) -> States:
+    """One unknown mark for all, or two where some packets are not tracked."""
+    found: States = {}
+    for mark, trace in states.items():
+        found.setdefault(mark.anything(), trace)
+    return found
 
 
 def _apply(walk: _Walk, visit: _Visit, states: States, doubt: bool) -> States:
@@ -242,9 +253,9 @@ def _effect(walk: _Walk, target: Target, mark: Mark) -> tuple[Mark, str]:
         return new, "mark cleared" if changed and not new.value & walk.bit and not new.unknown & walk.bit else "mark"
     if name == "CONNMARK":
         restores = target.option("--restore-mark") is not None
-        return (Mark(0, ALL_BITS) if restores else mark), "mark" if restores else "continue"
+        return (mark.anything() if restores else mark), "mark" if restores else "continue"
     if name == "NOTRACK" or name == "CT" and target.option("--notrack"):
-        return mark, "notrack"
+        return (replace(mark, untracked=True) if walk.packet.kind == "inner" else mark), "notrack"
     if name == "ACCEPT" or name in _NEW_DESTINATION:
         return mark, "accept"
     if name in _STOPS:
@@ -275,7 +286,7 @@ def apply_mark(target: Target, mark: Mark) -> Mark:
             return mark.set(0, ~value & ALL_BITS)
         if option.name == "--xor-mark":
             return mark.set(value, 0)
-    return Mark(0, ALL_BITS)
+    return mark.anything()
 
 
 def _go(walk: _Walk, visit: _Visit, target: Target, effect: str, states: States) -> States:
@@ -289,6 +300,8 @@ def _go(walk: _Walk, visit: _Visit, target: Target, effect: str, states: States)
         if effect == "jump":
             return back
         _merge(visit.returned, back)
+    elif effect == "notrack" and walk.packet.kind == "inner":  # its mark travels, and the rules behind may still change it
+        return states
     elif effect in ("accept", "drop", "notrack", "nat"):
         for mark, trace in states.items():
             nat = source_nat(walk, target) if effect == "nat" else None

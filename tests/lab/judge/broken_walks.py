@@ -16,7 +16,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching imp
 
 _UTILS = "ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils."
 _set, _equals, _effect, _source_nat = Mark.set, Mark.equals, traversal._effect, traversal.source_nat
-_addrtype = matching._addrtype
+_addrtype, _go = matching._addrtype, traversal._go
 
 
 def _without_negation(answer: Any, negated: bool) -> Any:
@@ -44,6 +44,14 @@ def _notrack_goes_on(walk: Any, target: Any, mark: Mark) -> tuple[Mark, str]:
     return (mark, "continue") if target.name in ("CT", "NOTRACK") else _effect(walk, target, mark)
 
 
+def _notrack_ends_the_walk(walk: Any, visit: Any, target: Any, effect: str, states: Any) -> Any:
+    if effect != "notrack":
+        return _go(walk, visit, target, effect, states)
+    for mark, trace in states.items():
+        walk.end(traversal.End("end", mark), trace)
+    return {}
+
+
 def _every_masquerade_is_random(walk: Any, target: Any) -> Any:
     return replace(_source_nat(walk, target), port_changes=True)
 
@@ -62,6 +70,7 @@ WALKS: dict[str, tuple[str, Callable[..., Any] | Any]] = {
     "connections_are_tracked_before_raw": ("packet_ways.replace", _tracked_in_raw),
     "accept_does_not_end_the_walk": ("traversal._effect", _accept_goes_on),
     "notrack_does_nothing": ("traversal._effect", _notrack_goes_on),
+    "nothing_is_asked_behind_notrack": ("traversal._go", _notrack_ends_the_walk),
     "every_masquerade_draws_a_port": ("traversal.source_nat", _every_masquerade_is_random),
     "limit_iface_out_is_ignored": ("matching._addrtype", _limit_iface_out_ignored),
     "the_mark_does_not_survive_encapsulation": ("rewrite.marked", lambda *_arguments: {Mark(0): ()}),

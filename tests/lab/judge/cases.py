@@ -73,6 +73,17 @@ CASES = {
     "a_packet_that_is_not_tracked_keeps_its_mark": Case(
         (RANDOM,), ("direct_udp",), more={"raw": {"OUTPUT": ["-o vxlan.calico " + SETS, "-o vxlan.calico -j NOTRACK"]}}, marked=False
     ),
+    "what_is_not_tracked_can_still_be_marked": Case(
+        (RANDOM,), ("direct_udp",), more={"raw": {"OUTPUT": ["-m mark ! --mark %s -j CT --notrack" % BIT, SETS]}}, marked=False
+    ),
+    "behind_notrack_a_packet_is_untracked": Case(
+        (RANDOM,), ("direct_udp",), marked=False,
+        more={"raw": {"OUTPUT": ["-o vxlan.calico -j NOTRACK", "-m conntrack --ctstate UNTRACKED " + SETS]}},
+    ),
+    "nat_is_not_asked_for_what_is_not_tracked": Case(
+        ("-o vxlan.calico " + CLEARS, RANDOM), ("direct_udp",), marked=False,
+        more={"raw": {"OUTPUT": ["-o vxlan.calico -j NOTRACK", "-o vxlan.calico " + SETS]}},
+    ),
     "only_packets_to_services_have_the_state_dnat": Case(
         ("-o vxlan.calico -m conntrack ! --ctstate DNAT " + SETS, "-o eth0 " + RANDOM), ("direct_udp", "pod_direct_tcp"), marked=False
     ),
