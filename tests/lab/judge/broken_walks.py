@@ -45,7 +45,7 @@ def _notrack_goes_on(walk: Any, target: Any, mark: Mark) -> tuple[Mark, str]:
 
 
 def _notrack_ends_the_walk(walk: Any, visit: Any, target: Any, effect: str, states: Any) -> Any:
-    if effect != "notrack":
+    if effect != "notrack" or walk.packet.kind != "inner":
         return _go(walk, visit, target, effect, states)
     for mark, trace in states.items():
         walk.end(traversal.End("end", mark), trace)

@@ -95,6 +95,8 @@ _RANDOM = {
     "filter": _chain_family("filter", "OUTPUT", OUTPUT),
     "nat": {**_chain_family("nat", "OUTPUT", OUTPUT), **_chain_family("nat", "POSTROUTING", POSTROUTING)},
 }
+# What the tunnel will carry is not tracked, but may get a mark, and the tunnel packet is tracked all the same.
+_UNTRACKED_INSIDE = ("-o {tunnel} -j NOTRACK", "-d 10.244.0.0/16 -j CT --notrack", "-p tcp -o {tunnel} -j CT --notrack")
 # nat POSTROUTING decides, so it is nearly always filled; the others often are as they are on most nodes: empty.
 _FILLED = {"raw": 4, "mangle": 2, "filter": 4, "nat": 1}
 _RANDOM_KUBE_POSTROUTING = _rules("nat", True, POSTROUTING)
@@ -108,6 +110,9 @@ def _random_tables(draw: st.DrawFn) -> Tables:
             found[table] = {name: draw(rules) for name, rules in chains.items()}
             if table == "nat" and draw(st.booleans()):  # rules in nat OUTPUT are rare
                 found[table].update({name: [] for name in ("OUTPUT", *OUTPUT)})
+            if table == "raw" and draw(st.booleans()):
+                found[table]["OUTPUT"].insert(0, draw(st.sampled_from(_UNTRACKED_INSIDE)))
+                found[table]["OUTPUT"].append("-o {tunnel} " + draw(st.sampled_from(words.MARKING)))
     return found
 
 
