@@ -6,8 +6,10 @@ has forgotten it. On a busy node this is no rare thing, and no reason to take a 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +43,44 @@ def _keep_alive(lab: Any, node: str, log: Path, ended: threading.Event) -> None:
             channel.sendto(b"x", (addresses.DNS_SERVICE, 53))
 
 
-def test_a_translation_from_before_is_no_reason_to_take_the_remedy_back(lab: Any, tmp_path: Path) -> None:
+@contextlib.contextmanager
+def _flow_under_way(lab: Any, log: Path) -> Iterator[None]:
     (node,) = lab.nodes
-    assert lab.verdict(node) == {"udp": "broken", "tcp": "broken"}
-    log, ended = tmp_path / "ansible.log", threading.Event()
+    ended = threading.Event()
     flow = threading.Thread(target=_keep_alive, args=(lab, node, log, ended))
     flow.start()
-    variables = {"workaround_method": "clear_mark", "vxlan_offload_report_dir": str(tmp_path)}
     try:
-        run = lab.playbook("kubenet.vxlan_offload.apply", variables=variables, environment={"ANSIBLE_LOG_PATH": str(log)})
+        yield
     finally:
         ended.set()
         flow.join()
-    assert run.returncode == 0, run.output
-    asked = [one["result"] for one in run.results if one["task"].endswith(": Ask the Service")]
-    assert [(one["verdict"], one["attempts"] > 1) for one in asked] == [("works", True)]
-    assert lab.verdict(node) == {"udp": "ok", "tcp": "ok"}
+
+
+@pytest.fixture
+def apply(lab: Any, tmp_path: Path) -> Iterator[Any]:
+    """Apply a method to the affected node while the flow goes on; how the Service was asked. Reverted at the end."""
+    (node,) = lab.nodes
+    log = tmp_path / "ansible.log"
+    assert lab.verdict(node) == {"udp": "broken", "tcp": "broken"}
+
+    def run(method: str) -> list[tuple[str, bool]]:
+        variables = {"workaround_method": method, "vxlan_offload_report_dir": str(tmp_path)}
+        with _flow_under_way(lab, log):
+            found = lab.playbook("kubenet.vxlan_offload.apply", variables=variables, environment={"ANSIBLE_LOG_PATH": str(log)})
+        assert found.returncode == 0, found.output
+        asked = [one["result"] for one in found.results if one["task"].endswith(": Ask the Service")]
+        assert lab.verdict(node) == {"udp": "ok", "tcp": "ok"}
+        return [(one["verdict"], one["attempts"] > 1) for one in asked]
+
+    yield run
+    reverted = lab.playbook("kubenet.vxlan_offload.revert", variables={"vxlan_offload_report_dir": str(tmp_path)})
+    assert reverted.returncode == 0, reverted.output
+
+
+def test_a_translation_from_before_is_no_reason_to_take_the_remedy_back(apply: Any) -> None:
+    assert apply("clear_mark") == [("works", True)]
+
+
+@pytest.mark.parametrize("method", ["notrack", "tx_checksum_off"])
+def test_these_act_on_every_packet_of_a_flow_under_way(method: str, apply: Any) -> None:
+    assert apply(method) == [("works", False)]
