@@ -229,7 +229,10 @@ kube_proxy() {
 		if [ ! "$d/ns/net" -ef /proc/self/ns/net ] || [ ! -O "$d" ]; then continue; fi
 		p "name $l"
 		out=$(tr '\0=' '\n' <"$d/cmdline")
-		p "$out" | grep -E -A 1 'kube-proxy|^--(proxy-mode|cluster-cidr|masquerade-all|iptables-masquerade-bit)$'
+		# No other argument: k3s has its token there.
+		case $out in *kube-proxy*) p kube-proxy ;; esac
+		p "$out" | grep -E -A 1 '^--(proxy-mode|cluster-cidr|iptables-masquerade-bit)$'
+		p "$out" | grep -A 1 '^--masquerade-all$' | grep -E '^(--masquerade-all|true|false)$'
 		case $l$out in kube-proxy*--config*) ;; *) continue ;; esac
 		out=${out#*--config"$nl"}
 		grep -E '^ *"?(mode|clusterCIDR|masqueradeBit|masqueradeAll)"?:' "$d/root/${out%%"$nl"*}"

@@ -204,6 +204,27 @@ def test_a_process_of_another_user_does_not_pass_for_kube_proxy():
     assert probe(fake_kube_proxy(NOBODY))["kube_proxy"]["running"] is False
 
 
+K3S = """
+mount -t tmpfs none /mnt
+printf '#!/bin/sh\\nexec 1>&-\\nread -r _ </mnt/pipe\\n' >/mnt/k3s-server
+mkfifo /mnt/pipe
+chmod 755 /mnt/k3s-server
+/mnt/k3s-server server --token K10SECRET --node-name=kube-proxy-SECRET SECRET1 --kube-proxy-arg=SECRET2 --masquerade-all SECRET3\
+ --cluster-cidr=10.9.0.0/16 SECRET4 & trap 'kill $!' EXIT
+until grep -qs k3s-server /proc/$!/comm; do :; done
+"""
+
+
+@pytest.mark.parametrize("shell", ["dash", "busybox sh"])
+def test_of_a_process_only_the_asked_options_are_sent(shell):
+    """k3s has its token among its arguments, and a configuration file may hold anything."""
+    for start in (K3S, fake_kube_proxy()):
+        sent = node(f"{start}{shell} <{PROBE}\n").stdout
+        assert "secret" not in sent.lower()
+        found = parse(sent)["kube_proxy"]
+        assert (found["running"], found["cluster_cidr"]) == (True, "10.9.0.0/16")
+
+
 def test_only_the_asked_parts_are_read():
     done = node(f"{{ echo subset=\"'counters sysctl'\"; cat {PROBE}; }} | dash")
     found = parse(done.stdout)

@@ -6,6 +6,7 @@
 import gzip
 import os
 import re
+import zlib
 from typing import Any, Dict, List
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.command import Run
@@ -60,7 +61,7 @@ def changelog(release, run, documents=DOCUMENTS):  # type: (str, Run, str) -> Di
             try:
                 with gzip.open(path, "rt", encoding="utf-8", errors="replace") as lines:
                     return evidence(path, lines.read().split("\n"))
-            except (OSError, EOFError):  # damaged
+            except (OSError, EOFError, zlib.error):  # damaged
                 continue
     # Packages of other builds may have put modules into this folder.
     number = re.split(r"[.-][a-z]", release)[0]

@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import re
+from http.client import HTTPException
 from typing import Any, Dict, List, Optional
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
@@ -48,7 +49,7 @@ def ask(address, path):  # type: (str, str) -> str
     try:
         with opener.open("http://%s:10249/%s" % (address, path), timeout=1) as answer:
             return str(answer.read(1 << 22).decode("utf-8", "replace"))
-    except (URLError, OSError, ValueError):
+    except (URLError, HTTPException, OSError, ValueError):  # whoever listens there need not speak HTTP
         return ""
 
 
