@@ -229,10 +229,9 @@ kube_proxy() {
 		if [ ! "$d/ns/net" -ef /proc/self/ns/net ] || [ ! -O "$d" ]; then continue; fi
 		p "name $l"
 		out=$(tr '\0=' '\n' <"$d/cmdline")
-		# No other argument: k3s has its token there.
-		case $out in *kube-proxy*) p kube-proxy ;; esac
-		p "$out" | grep -E -A 1 '^--(proxy-mode|cluster-cidr|iptables-masquerade-bit)$'
-		p "$out" | grep -A 1 '^--masquerade-all$' | grep -E '^(--masquerade-all|true|false)$'
+		# No other argument: k3s has its token there. What follows --masquerade-all is its value or the next option's name.
+		p "$out" | grep -o kube-proxy
+		p "$out" | grep -EA1 '^--(proxy-mode|cluster-cidr|masquerade-all|iptables-masquerade-bit)$'
 		case $l$out in kube-proxy*--config*) ;; *) continue ;; esac
 		out=${out#*--config"$nl"}
 		grep -E '^ *"?(mode|clusterCIDR|masqueradeBit|masqueradeAll)"?:' "$d/root/${out%%"$nl"*}"
