@@ -209,7 +209,7 @@ mount -t tmpfs none /mnt
 printf '#!/bin/sh\\nexec 1>&-\\nread -r _ </mnt/pipe\\n' >/mnt/k3s-server
 mkfifo /mnt/pipe
 chmod 755 /mnt/k3s-server
-/mnt/k3s-server server --token K10SECRET --node-name=kube-proxy-SECRET SECRET1 --kube-proxy-arg=SECRET2 --masquerade-all SECRET3\
+/mnt/k3s-server server --token K10SECRET --node-name=kube-proxy-SECRET SECRET1 --kube-proxy-arg=SECRET2 --masquerade-all --etcd-key=SECRET3\
  --cluster-cidr=10.9.0.0/16 SECRET4 & trap 'kill $!' EXIT
 until grep -qs k3s-server /proc/$!/comm; do :; done
 """
