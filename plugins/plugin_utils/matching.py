@@ -170,17 +170,18 @@ def _addrtype(packet: Packet, match: Match) -> Tri:
 
 
 def _set(packet: Packet, option: Option) -> Tri:
-    """Sets whose meaning is known by their name; node addresses are taken to be outside all IP pools."""
+    """Sets whose meaning is known by their name; node addresses are taken to be outside all IP pools, those of VXLAN devices inside."""
     name = option.value
     direction = option.values[1] if len(option.values) > 1 else ""
     if re.match(r"KUBE-(6-)?LOOP-BACK\Z", name):
         return False  # a pod that reaches itself through its Service never leaves the node
-    pools = re.match(r"cali[46][0-9a-z]*(all|masq)-ipam", name)
-    if pools:
-        if packet.kind == "outer":
-            return False
-        return packet.client == "pod" if direction == "src" else True
-    return None
+    if not re.match(r"cali[46][0-9a-z]*(all|masq)-ipam", name) or direction not in ("src", "dst"):
+        return None
+    if packet.kind == "outer":
+        return False
+    if direction == "dst":
+        return not packet.asks_service
+    return packet.source_on_out_interface if packet.source_is_local else True
 
 
 def _conntrack(packet: Packet, mark: Mark, option: Option) -> Tri:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,9 +19,22 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     underlay_of,
     vxlan_devices,
 )
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Packet, Tri, networks
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import (
+    Address,
+    Network,
+    Packet,
+    Tri,
+    lies_in,
+    networks,
+)
 
 _LOCAL_DEVICES = ("lo", "docker0", "cni0", "kube-ipvs0")
+
+
+def _without_pods(facts: Facts, known: Iterable[Network]) -> tuple[Network, ...]:
+    """The network of the pods as one that addresses like these are not in; a cluster CIDR that holds them as well says nothing."""
+    pods = pod_network(facts)
+    return (pods,) if pods and not any(lies_in(one, pods) for one in known) else ()
 
 
 def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
@@ -30,13 +43,12 @@ def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
     addresses = [str(text) for text in (link(facts, underlay) or {}).get("addresses") or []]
     own = [text.split("/")[0] for text in addresses]
     local = str(device.get("local") or (own[0] if own else ""))
-    pods = pod_network(facts)
     services = part(facts, "services") or {}
     never = networks(str(services.get(name)) for name in ("dns", "kubernetes") if services.get(name))
     return Packet(
         kind="outer", client="any", out_interface=underlay, protocol="udp",
         source=Address(inside=networks([local])),
-        destination=Address(outside=((pods,) if pods else ()) + never, near=networks(addresses[:1])),
+        destination=Address(outside=_without_pods(facts, networks([local])) + never, near=networks(addresses[:1])),
         destination_port=device.get("port"), source_is_local=True,
         source_on_out_interface=local in own if own else None,
         source_is_primary=_would_choose(own, local),
@@ -70,8 +82,7 @@ def asking_packet(facts: Facts, device: Mapping[str, Any], inner: Packet) -> Pac
     """The node's own packet to a Service, as OUTPUT sees it before kube-proxy has chosen a pod: on the way out by its first route."""
     services = part(facts, "services") or {}
     known = networks(str(services.get(name)) for name in ("dns", "kubernetes") if services.get(name))
-    pods = pod_network(facts)
-    destination = Address(inside=known[:1]) if len(set(known)) == 1 else Address(outside=(pods,) if pods else ())
+    destination = Address(inside=known[:1]) if len(set(known)) == 1 else Address(outside=_without_pods(facts, known))
     first = next((str(found["device"]) for found in lookups(facts) if found.get("device")), "") or underlay_of(facts, device)
     return replace(
         inner, out_interface=first, destination=destination, source_on_out_interface=None, asks_service=True, translated=False,

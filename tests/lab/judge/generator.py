@@ -46,6 +46,7 @@ def _mostly(choices: Sequence[str], share: int) -> st.SearchStrategy[str]:
 _MATCHES = (
     _mostly(words.PROTOCOLS[1:], 3), _mostly(words.INTERFACES[1:], 4), _mostly(words.SOURCES[1:], 6), _mostly(words.DESTINATIONS[1:], 6),
     _mostly(words.MARKS[1:], 3), _mostly(words.STATES[1:], 8), _mostly(words.TYPES[1:], 8), _mostly(words.OTHERS[1:], 10),
+    _mostly(words.SETS[1:], 8),
     _mostly(words.DOUBTFUL, 40),
 )  # fmt: skip
 _matches = st.tuples(*_MATCHES).map(lambda found: " ".join(one for one in found if one))

@@ -12,14 +12,17 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 from dataclasses import dataclass, field
 
 from generator import NUMBERS
+from pyroute2 import IPSet
+from pyroute2.ipset import PortEntry
 from rule_sets import DEVICES
 
 from lab import addresses as ip
-from lab import links
+from lab import ipvs, links
 from lab import namespaces as ns
 from lab.namespaces import network_of
 
@@ -96,6 +99,18 @@ def build_node(ground: Ground, device: str, place: int) -> Node:
     links.add_tunnel(node.pid, number, tunnel, udp_checksum=DEVICES[device])
     links.connect_tunnel(node.pid, tunnel, ip.BACKEND_NUMBER)
     links.add_pod(node.pid, node.pod, "10.244.%d.2" % number)
+    _add_sets(node)
     for address, device_name in ((ip.underlay(ip.BACKEND_NUMBER), "eth0"), (ip.GATEWAY, "eth0")):
         ground.ip(node.pid, "neigh", "replace", address, "lladdr", _RECEIVER_MAC, "dev", device_name, "nud", "permanent")
     return node
+
+
+def _add_sets(node: Node) -> None:
+    """The sets whose names the walk knows, as Calico and kube-proxy fill them, and one that it does not know."""
+    with network_of(node.pid), IPSet() as sets:
+        for name, network in (("cali40all-ipam-pools", ip.CLUSTER_CIDR), ("cali40masq-ipam-pools", ip.CLUSTER_CIDR), ("blocked", "10.1.0.0/16")):
+            sets.create(name, stype="hash:net")
+            sets.add(name, network, etype="net")
+        sets.create(ipvs.LOOP_BACK, stype="hash:ip,port,ip")
+        pod = "10.244.%d.2" % node.number
+        sets.add(ipvs.LOOP_BACK, (pod, PortEntry(53, protocol=socket.IPPROTO_UDP), pod), etype="ip,port,ip")

@@ -58,6 +58,13 @@ OTHERS = (
     NOTHING, '-m comment --comment "a rule; -j ACCEPT \\"quoted\\""', "-m comment --comment plain", "-m policy --dir out --pol none",
     "-m physdev --physdev-is-bridged", "-m physdev ! --physdev-is-bridged", "-f", "! -f",
 )  # fmt: skip
+SETS = (
+    NOTHING, "-m set --match-set cali40all-ipam-pools dst", "-m set ! --match-set cali40all-ipam-pools dst",
+    "-m set --match-set cali40all-ipam-pools src", "-m set ! --match-set cali40masq-ipam-pools src",
+    "-m set --match-set cali40masq-ipam-pools src -m set ! --match-set cali40all-ipam-pools dst",
+    "-m set --match-set cali40masq-ipam-pools src -m set --match-set cali40all-ipam-pools dst", "-m set ! --match-set KUBE-LOOP-BACK dst,dst,src",
+    "-m set --match-set KUBE-LOOP-BACK dst,dst,src", "-m set --match-set blocked src",
+)  # fmt: skip
 # What the walk cannot know; now and then, or everything would be "maybe".
 DOUBTFUL = (
     "-m statistic --mode random --probability 0.5", "-m owner --uid-owner 0", "-m owner ! --uid-owner 0", "-m length --length 0:80",
