@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any, Optional
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import all_of, mark_and_mask, negate
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import Mark, all_of, mark_and_mask, negate
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import (
     DEFAULT_BIT,
     Facts,
@@ -19,9 +21,10 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     part,
     tables,
 )
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Tri, network, networks
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Address, Network, Tri, lies_in, network, networks
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import short
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Option, Rule, parse_rule, shown_text
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import apply_mark
 
 MARKER = "KUBE-MARK-MASQ"
 
@@ -43,12 +46,12 @@ def _rules(facts: Facts, chain: str) -> list[Rule]:
 
 
 def _mark_set(rules: Iterable[Rule]) -> int:
+    """The mark that a packet without one has behind these rules."""
+    mark = Mark()
     for rule in rules:
         for target in rule.targets:
-            pair = mark_and_mask(target.options[0].value) if target.name == "MARK" and target.options else None
-            if pair and pair[0]:
-                return pair[0]
-    return 0
+            mark = apply_mark(target, mark) if target.name == "MARK" else mark
+    return mark.value & ~mark.unknown
 
 
 def _mark_asked(rules: Iterable[Rule]) -> int:
@@ -60,16 +63,29 @@ def _mark_asked(rules: Iterable[Rule]) -> int:
     return 0
 
 
-def masquerade_bit(facts: Facts) -> int:
-    """The mark that asks for masquerading: from the rules, else from kube-proxy's configuration, else its default."""
+def masquerade_mark(facts: Facts) -> Mark:
+    """The mark that asks for masquerading: from the rules, else from kube-proxy's configuration, else its default.
+
+    Of two kube-proxies with marks of their own (one has left its rules in the other backend) nobody knows which marks.
+    """
+    chains = [(entry.get("chains") or {}).get(MARKER) or [] for entry in tables(facts, "nat")]
+    native = [rule for _text, rule in nftables_chain(facts, "mark-for-masquerade") or []]
+    found = {value for value in (*(_mark_set(map(parse_rule, texts)) for texts in chains), _mark_set(native)) if value}
+    if len(found) > 1:
+        return Mark(0, reduce(or_, found))
     seen = kube_proxy(facts, "masquerade_bit")
-    return (
-        _mark_set(_rules(facts, MARKER))
-        or _mark_set(rule for _text, rule in nftables_chain(facts, "mark-for-masquerade") or [])
+    return Mark(
+        (found.pop() if found else 0)
         or _mark_asked(_rules(facts, "KUBE-POSTROUTING"))
         or _mark_asked(rule for _text, rule in nftables_chain(facts, "masquerading") or [])
         or (1 << seen if isinstance(seen, int) and 0 <= seen < 32 else DEFAULT_BIT)
     )
+
+
+def masquerade_bit(facts: Facts) -> int:
+    """All bits of that mark, nearly always one."""
+    mark = masquerade_mark(facts)
+    return mark.value | mark.unknown
 
 
 def present(facts: Facts) -> bool:
@@ -103,22 +119,31 @@ def _for_cluster_ip(rule: Rule, known: tuple[Any, ...]) -> bool:
     return not known or any(one in known for one in wanted)
 
 
-def _marks(rule: Rule, source: Optional[Address]) -> Tri:
+_ANY_SERVICE = frozenset({"", "comment", "tcp", "udp", "sctp", "set"})
+
+
+def _marks(rule: Rule, source: Optional[Address], own: Sequence[Network]) -> Tri:
     """Whether a marker rule holds for the node (its source address) or for its pods (None).
 
-    The Service's address and port are those that the rule asks for. `! -s CIDR` always spares this node's pods:
-    the CIDR is that of the cluster or that of the node.
+    The Service's address and port are those that the rule asks for. `own` are the addresses of the VXLAN device: `! -s CIDR` spares this
+    node's pods when it spares those; the CIDR is that of the cluster or that of the node.
     """
-    if rule.broken:
+    if rule.broken or any(match.module not in _ANY_SERVICE for match in rule.matches):
         return None
     answers: list[Tri] = []
     for option in rule.options("-s"):
         wanted = network(option.value)
-        inside = True if source is None else source.within(wanted) if wanted else None
+        inside = None if wanted is None else _pods_within(wanted, own) if source is None else source.within(wanted)
         answers.append(negate(inside, option.negated))
+    # A packet of the node came in by no interface. Whether those of pods come in by this one (detectLocalMode) is not known.
+    answers += [negate(None if source is None else False, option.negated) for option in rule.options("-i")]
     client = "pod" if source is None else "host"
     answers += [negate(_in_set(option, client), option.negated) for option in rule.options("--match-set")]
     return all_of(answers)
+
+
+def _pods_within(wanted: Network, own: Sequence[Network]) -> Tri:
+    return True if not own or any(lies_in(one, wanted) for one in own) else None
 
 
 def _in_set(option: Option, client: str) -> Tri:
@@ -140,9 +165,9 @@ def _worst(answers: list[Tri]) -> Tri:
     return True if True in answers else None if None in answers else False
 
 
-def _from_rules(rules: list[tuple[str, Rule]], hosts: list[Address]) -> Marking:
-    host_answers = [_worst([_marks(rule, host) for host in hosts]) for _text, rule in rules]
-    pods = _worst([_marks(rule, None) for _text, rule in rules])
+def _from_rules(rules: list[tuple[str, Rule]], hosts: list[Address], own: Sequence[Network]) -> Marking:
+    host_answers = [_worst([_marks(rule, host, own) for host in hosts]) for _text, rule in rules]
+    pods = _worst([_marks(rule, None, own) for _text, rule in rules])
     shown = next((text for (text, _rule), answer in zip(rules, host_answers) if answer), rules[0][0])
     return Marking(True, _worst(host_answers), pods, shown_text(shown))
 
@@ -166,7 +191,7 @@ def marking(facts: Facts, device: Mapping[str, Any]) -> Marking:
     hosts = host_sources(facts, device)
     rules = _marker_rules(facts)
     if rules:
-        return _from_rules(rules, hosts)
+        return _from_rules(rules, hosts, networks(str(text).split("/", 1)[0] for text in device.get("addresses") or []))
     configured = _from_configuration(facts, hosts)
     if configured:
         return configured

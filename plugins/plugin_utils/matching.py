@@ -21,11 +21,15 @@ _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "ipv6-icmp"}
 
 @dataclass(frozen=True)
 class Mark:
-    """A packet's mark; bits in `unknown` can be either. `untracked`: raw has taken the packet out of connection tracking."""
+    """A packet's mark; bits in `unknown` can be either. And what rules have done to its connection tracking, for rules behind them.
+
+    `tracking`: "untracked" (NOTRACK), "template" (CT with another option: NOTRACK does nothing any more, and raw sees NEW; xt_CT.c),
+    "dnat" (a new destination), or nothing.
+    """
 
     value: int = 0
     unknown: int = 0
-    untracked: bool = False
+    tracking: str = ""
 
     @property
     def bits(self) -> tuple[int, int]:
@@ -35,7 +39,7 @@ class Mark:
     def set(self, value: int, mask: int) -> Mark:
         """iptables' --set-xmark value/mask: new = (old & ~mask) ^ value."""
         unknown = self.unknown & ~mask & ALL_BITS
-        return Mark(((self.value & ~mask) ^ value) & ALL_BITS & ~unknown, unknown, self.untracked)
+        return Mark(((self.value & ~mask) ^ value) & ALL_BITS & ~unknown, unknown, self.tracking)
 
     def equals(self, value: int, mask: int) -> Tri:
         """Whether mark & mask == value."""
@@ -47,11 +51,11 @@ class Mark:
 
     def holding(self, value: int, mask: int) -> Mark:
         """The same mark when `equals(value, mask)` is known to hold."""
-        return Mark((self.value & ~mask) | (value & mask), self.unknown & ~mask, self.untracked)
+        return Mark((self.value & ~mask) | (value & mask), self.unknown & ~mask, self.tracking)
 
     def anything(self) -> Mark:
         """Any mark, on the same packet."""
-        return Mark(0, ALL_BITS, self.untracked)
+        return Mark(0, ALL_BITS, self.tracking)
 
 
 def negate(answer: Tri, negated: bool) -> Tri:
@@ -135,12 +139,18 @@ def _basic(packet: Packet, option: Option) -> Tri:
         "-s": lambda: _address(packet.source, option.value),
         "-d": lambda: _address(packet.destination, option.value),
         "-o": lambda: _interface(packet.out_interface, packet.other_interfaces, option.value),
-        # A packet that the node sends itself came in by no interface.
-        "-i": lambda: False if packet.source_is_local else None,
+        "-i": lambda: _in_interface(packet, option.value),
         "-f": lambda: False,
     }
     test = tests.get(option.name)
     return True if test is None else negate(test(), option.negated)
+
+
+def _in_interface(packet: Packet, wanted: str) -> Tri:
+    """A packet that the node sends itself came in by no interface; in POSTROUTING since Linux 5.7 the tunnel packet has the VXLAN device."""
+    if packet.kind == "outer":
+        return None if any(_interface(name, (), wanted) for name in packet.other_interfaces) else False
+    return False if packet.source_is_local else None
 
 
 def _ports(packet: Packet, option: Option) -> Tri:
@@ -152,21 +162,27 @@ def _ports(packet: Packet, option: Option) -> Tri:
 
 
 def _addrtype(packet: Packet, match: Match) -> Tri:
-    limited = any(option.name == "--limit-iface-out" for option in match.options)
+    names = {option.name for option in match.options}
+    if "--limit-iface-in" in names:
+        return None
+    limited = "--limit-iface-out" in names
     answers: list[Tri] = []
     for option in match.options:
         types = option.value.upper().split(",")
         if option.name == "--src-type":
-            local = packet.source_is_local
-            if limited and local and types == ["LOCAL"]:
-                answer: Tri = packet.source_on_out_interface
-            else:
-                answer = ("LOCAL" if local else "UNICAST") in types
-            answers.append(negate(answer, option.negated))
+            answers.append(negate(_source_type(packet, types, limited), option.negated))
         elif option.name == "--dst-type":
             # Both packets go to another node.
             answers.append(negate("UNICAST" in types, option.negated))
     return all_of(answers) if answers else None
+
+
+def _source_type(packet: Packet, types: list[str], limited: bool) -> Tri:
+    """A local address of another device is UNICAST where the device counts (inet_dev_addr_type)."""
+    local = packet.source_on_out_interface if limited and packet.source_is_local else packet.source_is_local
+    if local is None:
+        return ("LOCAL" in types) if ("LOCAL" in types) == ("UNICAST" in types) else None
+    return ("LOCAL" if local else "UNICAST") in types
 
 
 def _set(packet: Packet, option: Option) -> Tri:
@@ -188,14 +204,20 @@ def _conntrack(packet: Packet, mark: Mark, option: Option) -> Tri:
     states = option.value.upper().split(",")
     if option.name not in ("--ctstate", "--state"):
         return None
-    state = "UNTRACKED" if mark.untracked else packet.state
+    state = _state(packet, mark)
     if state in states:  # NEW: nat is asked for the first packet of a flow only
         return True
-    if state != "NEW":
+    if state in ("INVALID", "UNTRACKED"):
         return False
     if "DNAT" in states and packet.translated:
         return True
-    return None if "SNAT" in states else False
+    return None if "SNAT" in states or "DNAT" in states and mark.tracking == "dnat" else False
+
+
+def _state(packet: Packet, mark: Mark) -> str:
+    if mark.tracking == "untracked":
+        return "UNTRACKED"
+    return "NEW" if mark.tracking == "template" and packet.state == "INVALID" else packet.state
 
 
 def _policy(match: Match) -> Tri:

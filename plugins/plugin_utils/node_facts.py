@@ -23,8 +23,8 @@ DEFAULT_BIT = 0x4000
 NFTABLES = "nftables"
 _KUBE_PROXY = "kube-proxy/"
 _NFTABLES_HOOKS = {"OUTPUT": "nat-output", "POSTROUTING": "nat-postrouting"}
-# The widest block that one node gets for its pods, by the version of IP.
-_WIDEST_BLOCK = {4: 24, 6: 64}
+# A network that is narrower may be the block of one node, by the version of IP.
+_NARROWEST_CLUSTER = {4: 20, 6: 63}
 
 
 def part(facts: Facts, name: str) -> Optional[Mapping[str, Any]]:
@@ -164,7 +164,7 @@ def pod_network(facts: Facts) -> Optional[Network]:
             for text in texts:
                 rule = parse_rule(text)
                 wanted = network(next((o.value for o in rule.options("-s") if o.negated), ""))
-                # A longer prefix is this node's own block (kube-proxy's NodeCIDR mode).
-                if rule.target == "KUBE-MARK-MASQ" and wanted is not None and wanted.prefixlen < _WIDEST_BLOCK[wanted.version]:
+                # A longer prefix may be this node's own block (kube-proxy's NodeCIDR mode).
+                if rule.target == "KUBE-MARK-MASQ" and wanted is not None and wanted.prefixlen <= _NARROWEST_CLUSTER[wanted.version]:
                     return wanted
     return None

@@ -20,6 +20,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     vxlan_devices,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import (
+    PRIVATE,
     Address,
     Network,
     Packet,
@@ -43,31 +44,45 @@ def outer_packet(facts: Facts, device: Mapping[str, Any]) -> Packet:
     addresses = [str(text) for text in (link(facts, underlay) or {}).get("addresses") or []]
     own = [text.split("/")[0] for text in addresses]
     local = str(device.get("local") or (own[0] if own else ""))
+    near = tuple(block for block in PRIVATE for one in networks([local]) if lies_in(one, block))
     services = part(facts, "services") or {}
     never = networks(str(services.get(name)) for name in ("dns", "kubernetes") if services.get(name))
     return Packet(
         kind="outer", client="any", out_interface=underlay, protocol="udp",
         source=Address(inside=networks([local])),
-        destination=Address(outside=_without_pods(facts, networks([local])) + never, near=networks(addresses[:1])),
+        destination=Address(outside=_without_pods(facts, networks([local])) + never, near=near),
         destination_port=device.get("port"), source_is_local=True,
         source_on_out_interface=local in own if own else None,
-        source_is_primary=_would_choose(own, local),
+        source_is_primary=_would_choose(addresses, local),
         other_interfaces=tuple(str(one.get("name")) for one in vxlan_devices(facts)) + _LOCAL_DEVICES,
     )  # fmt: skip
 
 
-def _would_choose(own: Sequence[str], local: str) -> Tri:
-    """Whether MASQUERADE would take this address: the first one; for IPv6 the one nearest to the destination (RFC 6724)."""
-    if not own or ":" in local and len(own) > 1 and local in own:
-        return None
-    return local == own[0]
+def _would_choose(addresses: Sequence[str], local: str) -> Tri:
+    """Whether MASQUERADE would take this address of the underlay.
+
+    It takes the first that is in the network of the next hop (inet_select_addr), or by RFC 6724 for IPv6; their order is not known here.
+    Addresses of one host (the virtual ones of keepalived and kube-vip) are in the network of no next hop.
+    """
+    prefixes = dict(text.partition("/")[::2] for text in addresses)
+    if not prefixes or local not in prefixes:
+        return False if prefixes else None
+    others = {prefix for address, prefix in prefixes.items() if address != local}
+    if not others:
+        return True
+    return True if ":" not in local and others == {"32"} and prefixes[local] != "32" else None
+
+
+def _pods(facts: Facts, own: Sequence[Network]) -> tuple[Network, ...]:
+    """The network of the pods, unless the VXLAN device's own address, which is one of theirs, is not in it."""
+    pods = pod_network(facts)
+    return (pods,) if pods and (not own or any(lies_in(one, pods) for one in own)) else ()
 
 
 def inner_packet(facts: Facts, device: Mapping[str, Any], client: str) -> Packet:
     """The packet to a pod on another node, before encapsulation."""
-    pods = pod_network(facts)
     own = networks(str(text).split("/", 1)[0] for text in device.get("addresses") or [])
-    everyone = (pods,) if pods else ()
+    everyone = _pods(facts, own)
     host = client == "host"
     source = host_sources(facts, device)[0] if host else Address(inside=everyone)
     return Packet(

@@ -15,12 +15,13 @@ from functools import lru_cache
 from itertools import permutations
 from typing import Any, Callable
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import Marking
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.markers import Marking, masquerade_mark
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.matching import Mark
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts import Facts, base_chains
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_packets import asking_packet, direct_packet, inner_packet
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Packet, Tri
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import (
+    OUTPUT_HOOKS,
     BaseChain,
     End,
     States,
@@ -31,6 +32,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal im
 Hook = tuple[str, str]  # table, hook
 _BEFORE_NAT: tuple[Hook, ...] = (("raw", "OUTPUT"), ("mangle", "OUTPUT"))
 _OUTPUT = (*_BEFORE_NAT, ("nat", "OUTPUT"), ("filter", "OUTPUT"))
+_LATER = (*_BEFORE_NAT, ("filter", "OUTPUT"))
 _OUTER_HOOKS = (*_OUTPUT, ("mangle", "POSTROUTING"))
 
 
@@ -59,15 +61,17 @@ class Node:
     def __init__(self, facts: Facts, device: Mapping[str, Any]) -> None:
         self.facts = facts
         self.device = device
+        self.masquerade = masquerade_mark(facts)
         self._orders: dict[Hook, tuple[Order, ...]] = {}
         self._hooks: dict[tuple[Hook, ...], tuple[tuple[Order, ...], ...]] = {}
-        self._packets: dict[tuple[Callable[..., Packet], str], Packet] = {}
+        self._packets: dict[tuple[Callable[..., Packet], str, str], Packet] = {}
 
-    def packet(self, make: Callable[[Facts, Mapping[str, Any], str], Packet], client: str) -> Packet:
+    def packet(self, make: Callable[[Facts, Mapping[str, Any], str], Packet], client: str, state: str = "NEW") -> Packet:
         """One of node_packets' packets."""
-        if (make, client) not in self._packets:
-            self._packets[make, client] = make(self.facts, self.device, client)
-        return self._packets[make, client]
+        key = (make, client, state)
+        if key not in self._packets:
+            self._packets[key] = make(self.facts, self.device, client) if state == "NEW" else replace(self.packet(make, client), state=state)
+        return self._packets[key]
 
     def orders(self, hook: Hook) -> tuple[Order, ...]:
         """The base chains of this hook, in every order that its backends may have."""
@@ -87,8 +91,9 @@ def _through(bases: Order, packet: Packet, bit: int, states: States) -> tuple[St
     ends: list[tuple[End, Trace]] = []
     for base in bases:
         seen = replace(packet, state="INVALID") if base.table == "raw" else packet
-        # NAT is not asked for a packet that is not tracked.
-        onward: States = {mark: trace for mark, trace in states.items() if mark.untracked} if base.table == "nat" else {}
+        # NAT is not asked for a packet that is not tracked, nor a second time for a destination.
+        passing = ("untracked", "dnat") if base.hook in OUTPUT_HOOKS else ("untracked",)
+        onward: States = {mark: trace for mark, trace in states.items() if mark.tracking in passing} if base.table == "nat" else {}
         if onward:
             states = {mark: trace for mark, trace in states.items() if mark not in onward}
         for end, trace in walk_base(base, seen, bit, states).items():
@@ -152,16 +157,28 @@ def _with_bit(trace: Trace, bit: int) -> Trace:
     return tuple(replace(step, mark=step.mark.set(bit, bit)) for step in trace)
 
 
+def _asked(node: Node, mark: Mark) -> Mark:
+    """A mark with that of kube-proxy."""
+    asked = node.masquerade
+    found = mark.set(asked.value, asked.value)
+    return replace(found, value=found.value & ~asked.unknown, unknown=found.unknown | asked.unknown)
+
+
 def _service_marks(node: Node, bit: int, marked: bool) -> States:
     """The marks of the node's own packet to a Service when it has left OUTPUT, with kube-proxy's mark or without."""
     inner = node.packet(inner_packet, "host")
     asking = asking_packet(node.facts, node.device, inner)
     start, _ends = _hooks(node, _BEFORE_NAT, asking, bit, {Mark(0): ()})
-    _states, ends = _hooks(node, (("nat", "OUTPUT"),), asking, bit, start)
-    mask = bit if marked else 0
-    taken = {end.mark.set(mask, mask): _with_bit(_changing(trace, Mark(0)), mask) for end, trace in ends if end.kind == "service"}
+    passed, ends = _hooks(node, (("nat", "OUTPUT"),), asking, bit, start)
+    taken: States = {}
+    for end, trace in ends:
+        if end.kind == "service":
+            mark = _asked(node, end.mark) if marked else end.mark
+            taken[mark] = _with_bit(_changing(trace, Mark(0)), bit if marked else 0)
     if not taken:  # no rules of kube-proxy yet, or none that lead to Services
-        return {Mark(mask): ()}
+        taken = {_asked(node, Mark(0)) if marked else Mark(0): ()}
+    # Where another tool's rule leads there, kube-proxy does not mark.
+    taken.update({replace(mark, tracking=""): trace for mark, trace in passed.items() if mark.tracking == "dnat"})
     # The first route stays the way out until OUTPUT is over.
     chosen = replace(inner, out_interface=asking.out_interface, source_on_out_interface=None)
     onward: States = {}
@@ -177,13 +194,13 @@ def _inner_marks(node: Node, packet: Packet, bit: int, nat: Order, states: State
     states, ends = _through(nat, packet, bit, states)
     onward: States = {}
     for mark, trace in (*states.items(), *((end.mark, trace) for end, trace in ends)):
-        onward.setdefault(replace(mark, untracked=False), trace)
+        onward.setdefault(replace(mark, tracking="") if mark.tracking else mark, trace)
     return onward
 
 
 def marked(node: Node, bit: int, nat: Order, client: str) -> States:
     """The marks of a packet to a Service that kube-proxy has marked. What a pod's packet met before POSTROUTING is not read."""
-    start: States = _service_marks(node, bit, True) if client == "host" else {Mark(bit): ()}
+    start: States = _service_marks(node, bit, True) if client == "host" else {_asked(node, Mark(0)): ()}
     return _inner_marks(node, node.packet(inner_packet, client), bit, nat, start)
 
 
@@ -196,6 +213,24 @@ def unmarked(node: Node, bit: int, nat: Order, marking: Marking) -> States:
         packets.append((node.packet(inner_packet, "host"), _service_marks(node, bit, False)))
     if marking.present and marking.pod is not True:
         packets.append((node.packet(inner_packet, "pod"), {Mark(0): ()}))
+    return _together(node, packets, bit, nat)
+
+
+def later(node: Node, bit: int) -> States:
+    """The marks of the packets behind the first of a flow, for which NAT is not asked.
+
+    Their outer flow may be new all the same: the flow was idle for longer than the outer one is remembered, or the outer source port changed
+    (net.core.txrehash).
+    """
+    packets: list[tuple[Packet, States]] = []
+    for make in (direct_packet, inner_packet):
+        packet = node.packet(make, "host", "ESTABLISHED")
+        packets.append((packet, _hooks(node, _LATER, packet, bit, {Mark(0): ()})[0]))
+    packets.append((node.packet(inner_packet, "pod", "ESTABLISHED"), {Mark(0): ()}))
+    return _together(node, packets, bit, ())
+
+
+def _together(node: Node, packets: Sequence[tuple[Packet, States]], bit: int, nat: Order) -> States:
     marks: States = {}
     for packet, start in packets:
         for mark, trace in _inner_marks(node, packet, bit, nat, start).items():

@@ -17,6 +17,12 @@ from typing import Optional, Union
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 Tri = Optional[bool]  # None is "maybe"
+# The widest block that a CNI usually gives to one node, by the version of IP.
+OWN_BLOCK = {4: 24, 6: 64}
+# All nodes of a cluster are taken to be in one of these if one node is (ip-masq-agent has them in its rules).
+PRIVATE: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
 # Neither a pod nor a node of a cluster has an address in these.
 _NEVER: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text)
@@ -26,11 +32,13 @@ _NEVER: tuple[Network, ...] = tuple(
 
 @lru_cache(maxsize=16384)
 def network(text: str) -> Optional[Network]:
-    """A network of either family, or None when the text is not one."""
+    """A network of either family, or None when the text is not one: iptables also takes masks that are no prefix."""
+    _address, _slash, mask = text.strip().partition("/")
     try:
-        return ipaddress.ip_network(text.strip(), strict=False)
+        found = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
         return None
+    return None if "." in mask and mask != str(found.netmask) else found
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -66,7 +74,7 @@ class Address:
             return False
         if any(lies_in(wanted, one) for one in (*self.outside, *_NEVER)):
             return False
-        part = any(wanted != one and lies_in(wanted, one) for one in self.inside)
+        part = wanted.prefixlen >= OWN_BLOCK[wanted.version] and any(wanted != one and lies_in(wanted, one) for one in self.inside)
         return False if part and any(lies_in(one, wanted) for one in self.apart) else None
 
 

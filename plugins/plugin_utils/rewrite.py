@@ -26,7 +26,15 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     tables,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_packets import asking_packet, inner_packet, outer_packet
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packet_ways import Node, Order, Way, marked, outer_ways, unmarked
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packet_ways import (
+    Node,
+    Order,
+    Way,
+    later,
+    marked,
+    outer_ways,
+    unmarked,
+)
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets import Tri
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule, print_rule, shown_text
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import Step, Trace
@@ -73,7 +81,7 @@ def _may_fill_checksums(facts: Facts, device: Mapping[str, Any]) -> str:
     packets = [outer_packet(facts, device), asking_packet(facts, device, host), host, pod]
     for text in rules:
         rule = parse_rule(text)
-        dhcp = any(set(option.value.split(",")) <= _DHCP for option in rule.options("--dport", "--dports"))
+        dhcp = any(not option.negated and set(option.value.split(",")) <= _DHCP for option in rule.options("--dport", "--dports"))
         if not dhcp and any(evaluate(rule, one, Mark(0, ALL_BITS)) is not False for one in packets):
             return text
     return ""
@@ -93,7 +101,11 @@ def _one_order(node: Node, found: Marking, nat: Order) -> list[tuple[str, Tri, l
     """For each client whether its outer packet is rewritten, with nat's base chains in this order."""
     bit = masquerade_bit(node.facts)
     outer = outer_packet(node.facts, node.device)
-    plain = outer_ways(node, outer, bit, unmarked(node, bit, nat, found), nat, "any")
+    first = unmarked(node, bit, nat, found)
+    plain = outer_ways(node, outer, bit, first, nat, "any")
+    others = {mark: trace for mark, trace in later(node, bit).items() if mark not in first} if _answer(plain) is False else {}
+    if others:
+        plain += outer_ways(node, outer, bit, others, nat, "any")
     answers = [("any", _answer(plain), plain)]
     for client, sure in _clients(found):
         ways = outer_ways(node, outer, bit, marked(node, bit, nat, client), nat, client)

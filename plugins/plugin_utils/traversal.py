@@ -38,11 +38,13 @@ HARMLESS_UNREAD = frozenset({
     "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-FIREWALL", "KUBE-PROXY-FIREWALL", "KUBE-FORWARD", "KUBE-NODEPORTS",
 })  # fmt: skip
 # Where kube-proxy takes the node's own packets to a Service: in nat OUTPUT, by iptables and in its own nftables table.
-SERVICE_CHAINS = frozenset({"KUBE-SERVICES", "KUBE-NODEPORTS", "services"})
-_OUTPUT_HOOKS = frozenset({"OUTPUT", "nat-output"})
+SERVICE_CHAINS = {"nftables": frozenset({"services"})}
+_SERVICE_CHAINS = frozenset({"KUBE-SERVICES", "KUBE-NODEPORTS"})
+OUTPUT_HOOKS = frozenset({"OUTPUT", "nat-output"})
 _STOPS = frozenset({"DROP", "REJECT", "TARPIT", "STEAL"})
 _NAT_TARGETS = frozenset({"MASQUERADE", "SNAT", "NETMAP", "SAME"})
 _NEW_DESTINATION = frozenset({"DNAT", "REDIRECT"})
+_QUEUES = frozenset({"NFQUEUE", "QUEUE"})
 _PASSIVE = frozenset({
     "LOG", "NFLOG", "ULOG", "AUDIT", "TRACE", "CHECKSUM", "TOS", "DSCP", "TTL", "TCPMSS", "CLASSIFY", "SECMARK",
     "CONNSECMARK", "ECN", "RATEEST", "SET", "LED", "TEE", "IDLETIMER", "CONTINUE", "SYNPROXY",
@@ -168,23 +170,34 @@ def unread_chain(walk: _Walk, states: States) -> States:
     after: States = dict(states)
     for mark, trace in states.items():
         after.setdefault(mark.holding(0, walk.bit), trace)
-        if walk.base.table == "nat" and walk.base.hook in _OUTPUT_HOOKS:  # a new destination is none of the source's business
+        if walk.base.table == "nat" and walk.base.hook in OUTPUT_HOOKS:  # a new destination is none of the source's business
             walk.end(End("end", mark), trace)
         elif walk.base.table == "nat":
             walk.end(End("nat", mark, Nat(None, None)), trace)
             walk.end(End("end", mark), trace)
         elif walk.base.table == "raw" and walk.packet.kind == "inner":
             for one in (mark, mark.holding(0, walk.bit)):
-                after.setdefault(replace(one, untracked=True), trace)
+                after.setdefault(replace(one, tracking="untracked"), trace)
         elif walk.base.table == "raw":
             walk.end(End("notrack", mark), trace)
+    return after
+
+
+def unread_rule(walk: _Walk, states: States) -> States:
+    """A rule that is there, and that this walk does not understand or has no time for: it may do anything."""
+    after = unread_chain(walk, states)
+    for mark, trace in list(after.items()):
+        walk.end(End("end", mark.anything()), trace)
+        after.setdefault(mark.anything(), trace)
     return after
 
 
 def walk_chain(walk: _Walk, chain: str, states: States, depth: int) -> States:
     """Walk one chain; the states that come back to the caller."""
     rules = walk.base.chains.get(chain)
-    if rules is None or depth > MAX_DEPTH:
+    if depth > MAX_DEPTH:
+        return unread_rule(walk, states)
+    if rules is None:
         harmless = walk.base.table != "nat" and chain in HARMLESS_UNREAD
         return dict(states) if harmless else unread_chain(walk, states)
     returned: States = {}
@@ -205,7 +218,7 @@ def _meet(walk: _Walk, visit: _Visit, states: States) -> States:
         spend()
         walk.evaluations += 1
         if walk.evaluations > MAX_EVALUATIONS:
-            _merge(onward, unread_chain(walk, {mark: trace}))
+            _merge(onward, unread_rule(walk, {mark: trace}))
             continue
         answer = evaluate(visit.rule, walk.packet, mark)
         if answer is False:
@@ -233,7 +246,7 @@ def _apply(walk: _Walk, visit: _Visit, states: States, doubt: bool) -> States:
     in_part = walk.base.backend == "nft" and not visit.rule.targets
     if visit.rule.broken or in_part:
         stepped = {mark: longer(trace, visit.step(walk, "unreadable rule", mark)) for mark, trace in states.items()}
-        return unread_chain(walk, stepped)
+        return unread_rule(walk, stepped)
     for target in visit.rule.targets:
         after: States = {}
         for mark, trace in states.items():
@@ -247,6 +260,8 @@ def _apply(walk: _Walk, visit: _Visit, states: States, doubt: bool) -> States:
 def _effect(walk: _Walk, target: Target, mark: Mark) -> tuple[Mark, str]:
     """The mark after a target, and one word for what the target does."""
     name = target.name
+    if name in walk.base.chains:  # a chain may have the name of a target that this iptables does not have
+        return mark, "goto" if target.goto else "jump"
     if name == "MARK":
         new = apply_mark(target, mark)
         changed = (new.value ^ mark.value) & walk.bit or (new.unknown ^ mark.unknown) & walk.bit
@@ -254,19 +269,34 @@ def _effect(walk: _Walk, target: Target, mark: Mark) -> tuple[Mark, str]:
     if name == "CONNMARK":
         restores = target.option("--restore-mark") is not None
         return (mark.anything() if restores else mark), "mark" if restores else "continue"
-    if name == "NOTRACK" or name == "CT" and target.option("--notrack"):
-        return (replace(mark, untracked=True) if walk.packet.kind == "inner" else mark), "notrack"
-    if name == "ACCEPT" or name in _NEW_DESTINATION:
+    if name == "HMARK" or name == "SET" and target.option("--map-set"):
+        return mark.anything(), "mark"
+    if name in ("NOTRACK", "CT"):
+        return _track(walk, target, mark)
+    if name in _NEW_DESTINATION or name == "NETMAP" and walk.base.hook in OUTPUT_HOOKS:
+        return replace(mark, tracking="dnat"), "accept"
+    if name == "ACCEPT":
         return mark, "accept"
+    if name in _QUEUES:
+        return mark, "queue"
     if name in _STOPS:
         return mark, "drop"
     if name in _NAT_TARGETS:
         return mark, "nat"
     if name == "RETURN":
         return mark, "return"
-    if name in _PASSIVE or name == "CT":
+    if name in _PASSIVE:
         return mark, "continue"
     return mark, "goto" if target.goto else "jump"
+
+
+def _track(walk: _Walk, target: Target, mark: Mark) -> tuple[Mark, str]:
+    """The first of these that a packet meets counts (xt_CT.c). Behind NOTRACK a tunnel packet does not matter any more."""
+    if mark.tracking:
+        return mark, "continue"
+    if target.name == "CT" and not target.option("--notrack"):
+        return replace(mark, tracking="template"), "continue"
+    return (replace(mark, tracking="untracked") if walk.packet.kind == "inner" else mark), "notrack"
 
 
 def apply_mark(target: Target, mark: Mark) -> Mark:
@@ -300,6 +330,8 @@ def _go(walk: _Walk, visit: _Visit, target: Target, effect: str, states: States)
         if effect == "jump":
             return back
         _merge(visit.returned, back)
+    elif effect == "queue":  # without a listener as ACCEPT, with one as that one likes
+        return unread_rule(walk, states)
     elif effect == "notrack" and walk.packet.kind == "inner":  # its mark travels, and the rules behind may still change it
         return states
     elif effect in ("accept", "drop", "notrack", "nat"):
@@ -313,12 +345,11 @@ def _go(walk: _Walk, visit: _Visit, target: Target, effect: str, states: States)
 
 def _enter(walk: _Walk, chain: str, mark: Mark, trace: Trace, depth: int) -> States:
     """Walk a chain that a rule leads to, once for each mark; a chain that leads to itself cannot be read."""
-    if chain in SERVICE_CHAINS and walk.base.table == "nat" and walk.base.hook in _OUTPUT_HOOKS:
-        # They match nothing but the addresses of Services and NodePorts of this node.
-        if not walk.packet.asks_service:
-            return {mark: trace}
-        walk.end(End("service", mark), trace)
-        return {}
+    if chain in SERVICE_CHAINS.get(walk.base.backend, _SERVICE_CHAINS) and walk.base.table == "nat" and walk.base.hook in OUTPUT_HOOKS:
+        # They match nothing but the addresses of Services and NodePorts of this node. Those of a kube-proxy that is gone may not match.
+        if walk.packet.asks_service:
+            walk.end(End("service", mark), trace)
+        return {mark: trace}
     key = (chain, mark)
     if key not in walk.visited:
         walk.visited[key] = None
@@ -335,7 +366,7 @@ def _enter(walk: _Walk, chain: str, mark: Mark, trace: Trace, depth: int) -> Sta
 def source_nat(walk: _Walk, target: Target) -> Nat:
     """What MASQUERADE, SNAT or NETMAP does to the source of this packet."""
     random = any(target.option(name) for name in ("--random", "--random-fully"))
-    port: Tri = random or _moves_port(target)
+    port: Tri = True if random else _moves_port(target)
     if target.name == "MASQUERADE":
         if not port and not walk.base.prints_random_fully:
             port = None  # iptables before 1.6.2 cannot print --random-fully
@@ -345,8 +376,8 @@ def source_nat(walk: _Walk, target: Target) -> Nat:
     wanted = to.value if to else ""
     address, _ports = _address_and_ports(wanted)
     net = network(address) if address else None
-    if target.name == "NETMAP" or net is None:
-        return Nat(port, None if target.name != "NETMAP" else True)
+    if net is None:
+        return Nat(port, None)
     same = walk.packet.source.within(net)
     return Nat(port, None if same is None else not same)
 
@@ -362,15 +393,16 @@ def _address_and_ports(text: str) -> tuple[str, str]:
     return address, ports
 
 
-def _moves_port(target: Target) -> bool:
-    """--to-ports, or --to-source ADDRESS:PORTS: the source port has to lie in that range."""
+def _moves_port(target: Target) -> Tri:
+    """--to-ports, or --to-source ADDRESS:PORTS: a source port that lies in that range stays. VXLAN's are ephemeral ports, never below 1024."""
     ports = target.option("--to-ports")
     to = target.option("--to-source", "--to")
     text = ports.value if ports else _address_and_ports(to.value)[1] if to else ""
     low, _dash, high = text.partition("-")
     first, last = number(low or "0"), number(high or low or "65535")
-    # A range that holds every source port that VXLAN uses keeps the port.
-    return bool(text) and not (first is not None and last is not None and first <= 1024 and last >= 65535)
+    if not text or first is not None and last is not None and first <= 1024 and last >= 65535:
+        return False
+    return True if last is not None and last < 1024 else None
 
 
 def walk_base(base: BaseChain, packet: Packet, bit: int, starts: States) -> dict[End, Trace]:

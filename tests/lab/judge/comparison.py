@@ -107,7 +107,7 @@ def _by_verdict(judged: Judgment, diagnosis: Mapping[str, Any], seen: Mapping[st
 
 
 def _instruments(rule_set: RuleSet, seen: Mapping[str, Optional[Seen]]) -> list[str]:
-    """The two instruments, connection tracking and the wire, must tell the same story. CHECKSUM and REJECT are other stories."""
+    """The two instruments, connection tracking and the wire, must tell the same story. CHECKSUM is another story."""
     wrong = []
     broken_way = DEVICES[rule_set.device] and rule_set.offload and "CHECKSUM" not in str(rule_set.rules)
     for name, one in seen.items():

@@ -54,14 +54,14 @@ _matches = st.tuples(*_MATCHES).map(lambda found: " ".join(one for one in found 
 
 def _targets(table: str, source_nat: bool, chains: Sequence[str]) -> st.SearchStrategy[str]:
     """What a rule of this table may do; `chains` are those that it may lead to."""
-    found: list[str] = [*words.MARKING, *words.PASSING * 5, *words.QUIET]
+    found: list[str] = [*words.MARKING, *words.PASSING * 5, *words.QUIET, *words.QUEUES]
     found += [word + name for name in chains for word in ("-j ", "-g ", "-j ")] * 2
     if table == "raw":
         found += words.UNTRACKING * 2
     if table == "mangle":
         found += words.MANGLING
     if table == "filter":
-        found += words.STOPPING[:1]
+        found += words.STOPPING
     if source_nat:
         found += words.NAT * 3
         # The port of a packet of any protocol cannot be given: these are made with -p udp.

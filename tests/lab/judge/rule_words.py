@@ -27,6 +27,7 @@ INTERFACES = (
 SOURCES = (
     NOTHING, "-s {node}/32", "! -s {node}/32", "-s 10.244.0.0/16", "! -s 10.244.0.0/16", "-s {own}", "! -s {own}", "-s 10.1.0.0/16",
     "-s 10.0.0.0/8", "! -s 10.0.0.0/8", "-s 192.168.0.0/16", "! -s 127.0.0.0/8", "-s 10.1.1.1/32",
+    "-s 0.0.0.11/0.0.0.255", "! -s 0.0.0.11/0.0.0.255",
 )  # fmt: skip
 DESTINATIONS = (
     NOTHING, "-d 10.244.0.0/16", "! -d 10.244.0.0/16", "-d {own}", "! -d {own}", "-d 10.1.0.0/16", "! -d 10.1.0.0/16", "-d 10.0.0.0/8",
@@ -52,7 +53,8 @@ TYPES = (
     "-m addrtype ! --src-type LOCAL --limit-iface-out", "-m addrtype --src-type LOCAL --limit-iface-out",
     "-m addrtype ! --src-type LOCAL --limit-iface-out -m addrtype --src-type LOCAL", "-m addrtype --src-type LOCAL --dst-type UNICAST",
     "-m addrtype ! --src-type UNICAST,LOCAL", "-m addrtype --dst-type MULTICAST,BROADCAST",
-    "-m addrtype --src-type LOCAL,UNICAST ! --dst-type LOCAL",
+    "-m addrtype --src-type LOCAL,UNICAST ! --dst-type LOCAL", "-m addrtype --src-type UNICAST --limit-iface-out",
+    "-m addrtype --src-type LOCAL,MULTICAST --limit-iface-out",
 )  # fmt: skip
 OTHERS = (
     NOTHING, '-m comment --comment "a rule; -j ACCEPT \\"quoted\\""', "-m comment --comment plain", "-m policy --dir out --pol none",
@@ -81,8 +83,9 @@ MARKING = (
 )  # fmt: skip
 PASSING = ("-j ACCEPT", "-j RETURN")
 QUIET = ('-j LOG --log-prefix "judge "', "-j NFLOG --nflog-group 7", NOTHING)
-UNTRACKING = ("-j CT --notrack", "-j NOTRACK")
-STOPPING = ("-j DROP", "-j REJECT --reject-with icmp-port-unreachable")
+UNTRACKING = ("-j CT --notrack", "-j NOTRACK", "-j CT --ctevents new")
+QUEUES = ("-j NFQUEUE --queue-num 7 --queue-bypass",)
+STOPPING = ("-j DROP",)
 MANGLING = (
     "-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff",
     "-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff", "-j TOS --set-tos 0x10/0x3f", "-j DSCP --set-dscp 0x0a",
@@ -95,5 +98,5 @@ NAT = (
 NAT_OF_PORTS = (
     "-j MASQUERADE --to-ports 2000-3000", "-j MASQUERADE --to-ports 1024-65535", "-j SNAT --to-source {node}:1024-65535",
     "-j SNAT --to-source {node}:20000-20100", "-j SNAT --to-source 10.1.1.240-10.1.1.250", "-j SNAT --to-source {node}-{node}",
-    "-j NETMAP --to 10.1.1.250/32",
+    "-j NETMAP --to 10.1.1.250/32", "-j NETMAP --to 10.1.0.0/16", "-j MASQUERADE --to-ports 10000-65535",
 )  # fmt: skip

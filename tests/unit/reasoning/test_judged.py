@@ -84,6 +84,11 @@ FOUND = [
     ("IP pools do not hold Services",
      {"mangle": {"OUTPUT": [f"-d 10.96.0.0/12 -m set ! --match-set cali40all-ipam-pools dst {SETS}"], "POSTROUTING": []},
       "nat": nat([RANDOM], source=SPARED)}, ("maybe", ("any",))),
+    ("a later packet of a flow does not meet the nat rule that clears the mark of the first",
+     {"mangle": {"OUTPUT": ["-o vxlan.calico " + SETS], "POSTROUTING": []}, "nat": nat(["-o vxlan.calico " + CLEARS, RANDOM], source=SPARED)},
+     ("maybe", ("any",))),
+    ("another node may be in another subnet", {"nat": nat(["-d 10.1.0.0/16 -j ACCEPT", RANDOM])}, ("maybe", ("host",))),
+    ("but in the same private block", {"nat": nat(["-d 10.0.0.0/8 -j ACCEPT", RANDOM])}, ("no", ())),
     ("a rule that fills checksums may make the rewrite harmless",
      {"mangle": {"OUTPUT": [], "POSTROUTING": ["-o vxlan.calico -j CHECKSUM --checksum-fill"]}, "nat": nat([RANDOM])},
      ("maybe", ("host",))),
@@ -98,6 +103,21 @@ FOUND = [
 @pytest.mark.parametrize(("tables", "expected"), [pytest.param(tables, expected, id=name) for name, tables, expected in FOUND])
 def test_found_by_the_judge(tables: dict[str, Any], expected: tuple[str, tuple[str, ...]]) -> None:
     assert holds(**tables) == expected
+
+
+@pytest.mark.parametrize(("addresses", "expected"), [
+    (["10.1.0.11/24"], "no"),
+    (["10.1.0.5/32", "10.1.0.11/24"], "no"),
+    (["10.1.0.11/24", "10.1.0.5/24"], "maybe"),
+    (["10.1.0.11/32", "10.1.0.5/32"], "maybe"),
+    (["10.1.0.5/24"], "yes"),
+    ([], "maybe"),
+])  # fmt: skip
+def test_masquerade_takes_an_address_of_the_underlay(addresses: list[str], expected: str) -> None:
+    """The first in the network of the next hop; a virtual address of one host is in none."""
+    facts = b.facts(netfilter=b.netfilter({"nat": nat([f"-m mark --mark {BIT} -j MASQUERADE"])}))
+    next(one for one in facts["links"]["devices"] if one["name"] == "eth0")["addresses"] = addresses
+    assert rewrite(facts, facts["vxlan"]["devices"][0]).holds == expected
 
 
 def test_two_backends_at_one_hook_have_no_known_order() -> None:

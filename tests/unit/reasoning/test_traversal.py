@@ -14,7 +14,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.packets impo
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.traversal import BaseChain, walk_base
 
-NODE, PODS, NEAR = network("10.1.0.11"), network("10.244.0.0/16"), network("10.1.0.0/24")
+NODE, PODS, NEAR = network("10.1.0.11"), network("10.244.0.0/16"), network("10.0.0.0/8")
 assert NODE and PODS and NEAR
 OUTER = Packet(
     "outer", "any", "eth0", Address((NODE,)), Address((), (PODS,), near=(NEAR,)), "udp", 4789, True, True, True, ("vxlan.calico",)
@@ -37,7 +37,7 @@ ONE_CHAIN = [
     (["-j MASQUERADE --random-fully"], {("nat", BIT, True)}),
     (["-j MASQUERADE --random"], {("nat", BIT, True)}),
     (["-j MASQUERADE"], {("nat", BIT, False)}),
-    (["-p udp -j MASQUERADE --to-ports 2000-3000"], {("nat", BIT, True)}),
+    (["-p udp -j MASQUERADE --to-ports 2000-3000"], {("nat", BIT, None)}),
     (["-p udp -j MASQUERADE --to-ports 1024-65535"], {("nat", BIT, False)}),
     (["-j SNAT --to-source 10.1.0.11"], {("nat", BIT, False)}),
     (["-j SNAT --to-source 10.1.0.11:1-1023"], {("nat", BIT, True)}),
