@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import facts_input, selftest, transcript, transcript_frames
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import SUBSETS
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable, too_deep
 
 ARGUMENTS: dict[str, Any] = {
     "reader": {"type": "str", "choices": ["shell", "python"], "default": "shell"},
@@ -52,6 +52,9 @@ class ActionModule(ActionBase):
             answer = self._python(options, task_vars)
         else:
             answer = self._shell(options)
+        if too_deep(answer.get("node")):
+            reason = "what the node returned is nested deeper than an answer of node_info: read it with reader shell"
+            answer = {"changed": False, "failed": True, "msg": reason}
         if isinstance(answer.get("node"), dict):
             node = self._with_selftest(dict(facts_input.checked(answer.pop("node"))), options, task_vars)
             answer.update({"node_json": json.dumps(node, separators=(",", ":"))} if options["as_json"] else {"node": node})

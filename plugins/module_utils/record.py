@@ -12,6 +12,7 @@ PATH = DIRECTORY + "/record.json"
 SCHEMA = 1
 # begun: a run has written it and not ended; undoing: a run began to take it back and has not ended
 BEGUN, APPLIED, UNDOING = STATES = ("begun", "applied", "undoing")
+LEVELS = 8  # a record has five; with hundreds the controller could not pass it on
 MODULES = ("offload", "netfilter_rule", "service_route", "felix_override")
 METHOD = re.compile(r"[a-z_]{1,40}\Z")
 UNIT = re.compile(r"vxlan-offload-[A-Za-z0-9:_.\\@-]{1,200}\.(service|timer)\Z")
@@ -28,6 +29,8 @@ def parse(text):  # type: (str) -> Dict[str, Any]
         raise ValueError("%s is %s: look at it" % (PATH, "no JSON" if text else "empty")) from None
     if not isinstance(found, dict):
         raise ValueError("%s is no JSON object: look at it" % PATH)
+    if _deeper(found, LEVELS):
+        raise ValueError("%s is nested too deep: look at it" % PATH)
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
         raise ValueError("%s was written by a newer version (schema %d): use that one" % (PATH, schema))
@@ -35,6 +38,14 @@ def parse(text):  # type: (str) -> Dict[str, Any]
     if wrong:
         raise ValueError("%s is no record of a workaround (%s): look at it" % (PATH, wrong))
     return found
+
+
+def _deeper(value, levels):  # type: (Any, int) -> bool
+    """Whether a value has more levels than that."""
+    if not isinstance(value, (dict, list)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
 def problem(record):  # type: (Dict[str, Any]) -> str

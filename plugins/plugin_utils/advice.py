@@ -25,12 +25,13 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import
 
 _KNOWN_PORTS = (4789, 8472, 6081)
 # The text of a rule, behind its place: it stands in the conditions; the summary names the place only.
+_LONGEST = 4000  # a report cuts there as well, and what follows is quadratic
 _RULE_TEXT = re.compile(r"(rule \d+)(?: \([^()]*-[jg] [^()]*\)|: -.*$)")
 
 
 def brief(evidence: str) -> str:
     """Evidence without the text of the rule that it names."""
-    return _RULE_TEXT.sub(r"\1", evidence)
+    return _RULE_TEXT.sub(r"\1", evidence[:_LONGEST])
 
 
 def summary_text(status: str, name: str, conditions: Mapping[str, Any], mitigations: Sequence[Mapping[str, Any]], udp: str) -> str:

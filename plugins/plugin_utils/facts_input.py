@@ -80,6 +80,12 @@ _SHAPES: dict[str, Mapping[str, Any]] = {
 }  # fmt: skip
 # In place of a dictionary: there is none.
 _MAY_BE_NONE = frozenset({"selftest", "printers.*", "changelog", "nftables"})
+# Without these a part would read as "there is none".
+_NEEDED = {"vxlan": ("devices",), "links": ("devices",), "netfilter": ("tables",), "applied": ("record",)}
+_STATES = frozenset({"read", "absent", "unknown"})
+_TABLE_WORDS = {
+    "backend": frozenset({"nft", "legacy"}), "table": frozenset({"raw", "mangle", "filter", "nat"}), "state": _STATES,
+}  # fmt: skip
 _AGAIN = "read the node again with this version"
 _Shape = Union[tuple[type, ...], _Map, _List, Mapping[str, Any]]
 _Check = Callable[[Any], bool]
@@ -151,6 +157,24 @@ def _wrong(shape: _Shape, value: Any, path: str) -> str:
 _CHECKS = {name: _compiled(shape, "") for name, shape in _SHAPES.items()}
 
 
+def _incomplete(name: str, found: Mapping[str, Any]) -> str:
+    """What a part lacks, or says in a word that we do not have; empty when it is whole."""
+    lacking = next((key for key in _NEEDED.get(name, ()) if key not in found), "")
+    if lacking or name not in ("vxlan", "links", "netfilter"):
+        return lacking
+    if name != "netfilter":
+        return "" if all(one.get("name") for one in found["devices"]) else "devices"
+    if not all(_is_table(one) for one in found["tables"]):
+        return "tables"
+    nftables = found.get("nftables")
+    return "" if not nftables or nftables.get("state") in _STATES else "nftables"
+
+
+def _is_table(one: Mapping[str, Any]) -> bool:
+    known = all(one.get(key) in words for key, words in _TABLE_WORDS.items()) and one.get("family", "ipv4") in ("ipv4", "ipv6")
+    return known and (one["state"] != "read" or "chains" in one)
+
+
 def _doubled(tables: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a table is there twice: the order of tables is not known, and all orders of many would take for ever."""
     names = [(one.get("family", "ipv4"), one.get("backend"), one.get("table")) for one in tables if one.get("state") != "absent"]
@@ -164,7 +188,7 @@ def _part(name: str, found: Any) -> Any:
         said = found["unknown"]
         reason = " ".join(said[:_LONGEST_REASON].split()) if isinstance(said, str) else ""
         return found if found["unknown"] == reason else {"unknown": reason or "no reason was given"}
-    wrong = "" if _CHECKS[name](found) else _wrong(_SHAPES[name], found, "") or "shape"
+    wrong = _incomplete(name, found) if _CHECKS[name](found) else _wrong(_SHAPES[name], found, "") or "shape"
     if not wrong and name == "netfilter" and _doubled(found.get("tables") or []):
         wrong = "tables"
     if wrong == "devices" and isinstance(found.get("devices"), list) and len(found["devices"]) > MOST_DEVICES:

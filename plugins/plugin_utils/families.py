@@ -65,7 +65,7 @@ def _nftables(family: str, part: Mapping[str, Any]) -> Mapping[str, Any]:
 def _netfilter(family: str, part: Mapping[str, Any]) -> Mapping[str, Any]:
     tables = [table for table in part.get("tables") or [] if family_of(table) == family]
     found = {**part, "tables": tables}
-    if "nftables" in part:
+    if part.get("nftables"):
         found["nftables"] = _nftables(family, part["nftables"])
     return found
 

@@ -60,7 +60,7 @@ def _judged(result: Any, probe: Any) -> dict[str, Any]:
 
 def _reason(result: Mapping[str, Any], default: str) -> str:
     found = result.get("error") or result.get("msg") or result.get("unreachable")
-    return short(found) if isinstance(found, str) and found.strip() else default
+    return short(str(printable(found))) if isinstance(found, str) and found.strip() else default
 
 
 def host_diagnosis(result: Any) -> dict[str, Any]:
@@ -129,9 +129,24 @@ def causes(hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
+def _shown_names(names: Iterable[str]) -> dict[str, str]:
+    """{name: how a report shows it}. Two that look the same get a number: neither host may hide the other."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        shown = base = str(printable(str(name)))
+        number = 1
+        while shown in taken:
+            number += 1
+            shown = f"{base} ({number})"
+        taken.add(shown)
+        found[name] = shown
+    return found
+
+
 def _expected(hosts: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """What to add to the summary where it is known which hosts there are. A host that nobody asked for is one of them, too."""
-    wanted = {str(printable(str(name))) for name in names}
+    wanted = set(names)
     return {"expected": len(wanted | set(hosts)), "not_checked": sorted(wanted - set(hosts))} if wanted else {}
 
 
@@ -153,7 +168,7 @@ def inert(value: Any) -> Any:
     if isinstance(value, str):
         return _TEMPLATE.sub("{ ", value)
     if isinstance(value, Mapping):
-        return {key: inert(one) for key, one in value.items()}
+        return {inert(key): inert(one) for key, one in value.items()}
     return [inert(one) for one in value] if isinstance(value, list) else value
 
 
@@ -162,7 +177,7 @@ def published(report: Fleet, kind: str, detail: str) -> dict[str, Any]:
     hosts = report["hosts"]
     if detail != "diagnosis":
         hosts = {name: {key: found[key] for key in _VERDICT if key in found} for name, found in hosts.items()}
-    return {"schema": report["schema"], "kind": kind, "hosts": inert(hosts), "summary": report["summary"]}
+    return dict(inert({"schema": report["schema"], "kind": kind, "hosts": hosts, "summary": report["summary"]}))
 
 
 def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None, expected: Iterable[str] = ()) -> Fleet:
@@ -174,12 +189,15 @@ def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None, e
     """
     if not isinstance(results, Mapping):
         raise ValueError("fleet needs a dictionary of hosts: pass {host: what node_info returned}")
-    hosts = {str(printable(str(name))): found for name, found in judged(results, probes or {}, _judged).items()}
+    found = judged(results, probes or {}, _judged)
+    expected = [str(name) for name in expected]
+    shown = _shown_names([*found, *(name for name in dict.fromkeys(expected) if name not in found)])
+    hosts = {shown[name]: one for name, one in found.items()}
     order = sorted(hosts, key=lambda name: (STATUSES.index(hosts[name]["status"]), name))
     width = max((len(name) for name in hosts), default=0)
     counts = {status: sum(1 for one in hosts.values() if one["status"] == status) for status in STATUSES}
     return {
         "schema": SCHEMA, "hosts": {name: hosts[name] for name in order},
-        "summary": {"hosts": len(hosts), "status": counts, "causes": causes(hosts), **_expected(hosts, expected)},
+        "summary": {"hosts": len(hosts), "status": counts, "causes": causes(hosts), **_expected(hosts, [shown[name] for name in expected])},
         "lines": [_line(name, hosts[name], width) for name in order],
     }  # fmt: skip

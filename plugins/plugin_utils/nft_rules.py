@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from typing import Optional
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import Match, Option, Rule, Target
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import LONGEST_RULE, Match, Option, Rule, Target
 
 _MARK = r"(?:meta )?mark"
 _NUMBER = r"(0x[0-9a-fA-F]{1,8}|[0-9]{1,10})"
@@ -89,6 +89,8 @@ def _read_target(text: str) -> tuple[Optional[Target], int]:
 @lru_cache(maxsize=4096)
 def parse_nft_rule(text: str) -> Rule:
     """Read one rule as `nft list chain` prints it."""
+    if len(text) > LONGEST_RULE:
+        return Rule(broken=text)
     rest = _NOISE.sub("", text).strip()
     matches: list[Match] = []
     targets: list[Target] = []

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ _CONTROL = re.compile(
 )
 _LONGEST = 4000
 _SHORT = 1000
+_DEEPEST = 32  # what we return ourselves has ten levels
 
 
 def short(text: str) -> str:
@@ -23,14 +25,36 @@ def short(text: str) -> str:
     return text if len(text) <= _SHORT else text[: _SHORT - 3] + "..."
 
 
-def printable(value: Any) -> Any:
-    """The same value with every text safe for a terminal."""
+def printable(value: Any, depth: int = 0) -> Any:
+    """The same value with every text safe for a terminal, and nothing in it that JSON or Ansible reads as something else.
+
+    What is nested deeper than anything of ours is cut: it would cost every host of the report its stack. NaN and infinity are no JSON.
+    """
     if isinstance(value, str):
         if len(value) <= _LONGEST and value.isprintable():
             return value
         return _CONTROL.sub(" ", value if len(value) <= _LONGEST else value[: _LONGEST - 3] + "...")
     if value is None or isinstance(value, (bool, int)):
         return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if depth >= _DEEPEST:
+        return "..."
     if isinstance(value, Mapping):
-        return {printable(key): printable(one) for key, one in value.items()}
-    return [printable(one) for one in value] if isinstance(value, (list, tuple)) else value
+        return {_key(key): printable(one, depth + 1) for key, one in value.items()}
+    return [printable(one, depth + 1) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _key(key: Any) -> Any:
+    """`__ansible_vault` and `__ansible_unsafe` as keys make the filter from_json of ansible-core take the value for one of its own."""
+    found = printable(key)
+    return found.lstrip("_") if isinstance(found, str) and found.startswith("__ansible_") else found
+
+
+def too_deep(value: Any, depth: int = 0) -> bool:
+    """Whether a value is nested deeper than anything of ours."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        return False
+    if depth >= _DEEPEST:
+        return True
+    return any(too_deep(one, depth + 1) for one in (value.values() if isinstance(value, Mapping) else value))

@@ -33,7 +33,7 @@ def _check_host(name: str, host: Any) -> None:
     if not isinstance(host, Mapping) or host.get("status") not in STATUSES:
         raise ValueError(f"host {name} has no status of {', '.join(STATUSES)}: {_AGAIN}")
     wrong = [key for key in _TEXTS if not isinstance(host.get(key), str)]
-    for key, kind in (("defects", str), ("mitigations", Mapping), ("missing", Mapping)):
+    for key, kind in (("defects", str), ("mitigations", Mapping), ("missing", Mapping), ("devices", Mapping)):
         wrong += [key] if not is_list_of(host.get(key, []), kind) else []
     conditions = host.get("conditions", {})
     if not isinstance(conditions, Mapping) or not all(isinstance(one, Mapping) for one in conditions.values()):

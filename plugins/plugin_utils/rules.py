@@ -16,6 +16,9 @@ from typing import Optional
 
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import short
 
+# A rule that is longer, or has more matches, is no ordinary one: looking at all of it is not worth the time of the other nodes.
+LONGEST_RULE = 4096
+MOST_MATCHES = 64
 _BARE = re.compile(r"[A-Za-z0-9_.:/,+=@%^~#*-]+\Z")
 # iptables prints these through xtables_save_string(): bare only when nothing but these characters is in the text.
 _TEXT_OPTIONS = frozenset({"--comment", "--log-prefix", "--nflog-prefix", "--ulog-prefix", "--string"})
@@ -199,7 +202,7 @@ def _is_option(token: Token) -> bool:
 @lru_cache(maxsize=16384)
 def parse_rule(text: str) -> Rule:
     """Read one rule: the text after `-A CHAIN `."""
-    tokens = tokenize(text)
+    tokens = tokenize(text) if len(text) <= LONGEST_RULE else None
     if tokens is None:
         return Rule(broken=text)
     draft, at = _Draft(), 0
@@ -207,6 +210,8 @@ def parse_rule(text: str) -> Rule:
         option, at = _read_option(tokens, at)
         if option is None or not draft.add(option):
             return Rule(broken=text)
+    if len(draft.matches) > MOST_MATCHES:
+        return Rule(broken=text)
     return Rule(tuple(draft.matches), tuple(draft.targets))
 
 

@@ -215,7 +215,7 @@ def _meet(walk: _Walk, visit: _Visit, states: States) -> States:
     """One rule against every state; the states that go on to the next rule."""
     onward: States = {}
     for mark, trace in states.items():
-        spend()
+        spend(1 + len(visit.rule.matches) // 8)
         walk.evaluations += 1
         if walk.evaluations > MAX_EVALUATIONS:
             _merge(onward, unread_rule(walk, {mark: trace}))
