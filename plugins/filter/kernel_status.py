@@ -83,6 +83,9 @@ def kernel_status(kernel: Any) -> dict[str, Any]:
     """Judge one kernel; see the documentation above."""
     if not isinstance(kernel, Mapping):
         raise AnsibleFilterError("kernel_status needs a dictionary with at least 'release', the output of uname -r")
+    for key in ("changelog", "selftest"):
+        if not isinstance(kernel.get(key) or {}, Mapping):
+            raise AnsibleFilterError(f"kernel_status: {key} must be a dictionary, as node_info returns it")
     try:
         return dict(kernels.kernel_status(kernel))
     except ValueError as error:

@@ -95,6 +95,8 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.kubespray im
 
 def kubespray_plan(variables: Any, version: Any = "", tree: Optional[Mapping[str, Any]] = None) -> dict[str, Any]:
     """Plan from kubespray's variables; see the documentation above."""
+    if tree and not isinstance(tree, Mapping):
+        raise AnsibleFilterError("kubespray_plan: tree must be a dictionary: pass what the lookup kubespray_tree returned")
     try:
         return dict(plan(variables, str(version or ""), tree))
     except ValueError as error:

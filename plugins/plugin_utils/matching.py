@@ -147,7 +147,7 @@ def _basic(packet: Packet, option: Option) -> Tri:
 
 
 def _in_interface(packet: Packet, wanted: str) -> Tri:
-    """A packet that the node sends itself came in by no interface; in POSTROUTING since Linux 5.7 the tunnel packet has the VXLAN device."""
+    """The node's own packet came in by no interface; in POSTROUTING since Linux 5.7 the tunnel packet has the VXLAN device."""
     if packet.kind == "outer":
         return None if any(_interface(name, (), wanted) for name in packet.other_interfaces) else False
     return False if packet.source_is_local else None

@@ -70,7 +70,8 @@ class Node:
         """One of node_packets' packets."""
         key = (make, client, state)
         if key not in self._packets:
-            self._packets[key] = make(self.facts, self.device, client) if state == "NEW" else replace(self.packet(make, client), state=state)
+            new = state == "NEW"
+            self._packets[key] = make(self.facts, self.device, client) if new else replace(self.packet(make, client), state=state)
         return self._packets[key]
 
     def orders(self, hook: Hook) -> tuple[Order, ...]:
@@ -219,8 +220,8 @@ def unmarked(node: Node, bit: int, nat: Order, marking: Marking) -> States:
 def later(node: Node, bit: int) -> States:
     """The marks of the packets behind the first of a flow, for which NAT is not asked.
 
-    Their outer flow may be new all the same: the flow was idle for longer than the outer one is remembered, or the outer source port changed
-    (net.core.txrehash).
+    Their outer flow may be new all the same: the flow was idle for longer than the outer one is remembered, or the outer source port
+    changed (net.core.txrehash).
     """
     packets: list[tuple[Packet, States]] = []
     for make in (direct_packet, inner_packet):

@@ -99,7 +99,7 @@ def _verdict(
 
 
 def _checked(planned: Mapping[str, Any]) -> dict[str, Any]:
-    wrong = sorted(set(planned) - set(KEYS))
+    wrong = sorted(str(key) for key in set(planned) - set(KEYS))
     if wrong:
         raise ValueError(f"planned versions have no key {', '.join(wrong)}: the keys are {', '.join(KEYS)}")
     plan = {key: value for key, value in planned.items() if value not in (None, "")}

@@ -20,6 +20,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     vxlan_devices,
 )
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.predict import predict
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rewrite import unread_tables
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.verdict import STATUSES
 
@@ -105,7 +106,7 @@ def preflight(result: Any, plan: Mapping[str, Any], remark: bool = True) -> dict
     where a cluster runs; after the upgrade it changes nothing any more. The diagnosis has `basis` (node, plan or none) and
     `planned` besides the usual keys. Raises ValueError when `plan` is no plan.
     """
-    if not isinstance(plan, Mapping) or "candidates" not in plan:
+    if not _is_plan(plan):
         raise ValueError("preflight needs a plan: pass what the filter kubespray_plan returned")
     own = host_diagnosis(result)
     facts = result.get("node") if isinstance(result, Mapping) else None
@@ -121,6 +122,13 @@ def preflight(result: Any, plan: Mapping[str, Any], remark: bool = True) -> dict
         unread = own["missing"] or [{"fact": "netfilter", "reason": "could not be read", "how": "run with become: true"}]
         return _with({**_unknown(text, list(unread)), "action": "run with become (-b), as kubespray itself is"}, "none", plan)
     return _with(planned, "plan", plan)
+
+
+def _is_plan(plan: Any) -> bool:
+    if not isinstance(plan, Mapping) or not isinstance(plan.get("candidates"), list):
+        return False
+    whole = bool(plan.get("error")) or bool(plan["candidates"]) and {"release", "told_by"} <= set(plan)
+    return whole and all(isinstance(one, Mapping) for one in plan["candidates"])
 
 
 def _with(diagnosis: Mapping[str, Any], basis: str, plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,14 +149,14 @@ def stop_message(verdicts: Mapping[str, Any], fail_on: Sequence[str], override: 
 
     Nodes with the same reason are named together. Raises ValueError for a status that does not exist.
     """
-    wrong = [status for status in fail_on if status not in STATUSES]
+    wrong = [str(status) for status in fail_on if status not in STATUSES]
     if wrong:
         raise ValueError(f"{', '.join(wrong)} is no status: choose from {', '.join(STATUSES)}")
     groups: dict[tuple[str, str, str], list[str]] = {}
-    for name, verdict in sorted(verdicts.items()):
-        found = host_diagnosis(verdict)
+    for name, verdict in sorted((str(name), verdict) for name, verdict in verdicts.items()):
+        found = printable(host_diagnosis(verdict))
         if found["status"] in fail_on:
-            groups.setdefault((found["status"], found["summary"], found["action"]), []).append(name)
+            groups.setdefault((found["status"], found["summary"], found["action"]), []).append(str(printable(name)))
     if not groups:
         return ""
     count = sum(len(names) for names in groups.values())

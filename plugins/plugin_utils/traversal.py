@@ -44,11 +44,15 @@ OUTPUT_HOOKS = frozenset({"OUTPUT", "nat-output"})
 _STOPS = frozenset({"DROP", "REJECT", "TARPIT", "STEAL"})
 _NAT_TARGETS = frozenset({"MASQUERADE", "SNAT", "NETMAP", "SAME"})
 _NEW_DESTINATION = frozenset({"DNAT", "REDIRECT"})
-_QUEUES = frozenset({"NFQUEUE", "QUEUE"})
 _PASSIVE = frozenset({
     "LOG", "NFLOG", "ULOG", "AUDIT", "TRACE", "CHECKSUM", "TOS", "DSCP", "TTL", "TCPMSS", "CLASSIFY", "SECMARK",
-    "CONNSECMARK", "ECN", "RATEEST", "SET", "LED", "TEE", "IDLETIMER", "CONTINUE", "SYNPROXY",
+    "CONNSECMARK", "ECN", "RATEEST", "LED", "TEE", "IDLETIMER", "CONTINUE", "SYNPROXY",
 })  # fmt: skip
+_MARKING = frozenset({"MARK", "CONNMARK", "HMARK", "SET"})
+_EFFECTS = {
+    "ACCEPT": "accept", "RETURN": "return", "NFQUEUE": "queue", "QUEUE": "queue", **dict.fromkeys(_STOPS, "drop"),
+    **dict.fromkeys(_NAT_TARGETS, "nat"), **dict.fromkeys(_PASSIVE, "continue"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -260,34 +264,26 @@ def _apply(walk: _Walk, visit: _Visit, states: States, doubt: bool) -> States:
 def _effect(walk: _Walk, target: Target, mark: Mark) -> tuple[Mark, str]:
     """The mark after a target, and one word for what the target does."""
     name = target.name
+    leads = "goto" if target.goto else "jump"
     if name in walk.base.chains:  # a chain may have the name of a target that this iptables does not have
-        return mark, "goto" if target.goto else "jump"
-    if name == "MARK":
-        new = apply_mark(target, mark)
-        changed = (new.value ^ mark.value) & walk.bit or (new.unknown ^ mark.unknown) & walk.bit
-        return new, "mark cleared" if changed and not new.value & walk.bit and not new.unknown & walk.bit else "mark"
-    if name == "CONNMARK":
-        restores = target.option("--restore-mark") is not None
-        return (mark.anything() if restores else mark), "mark" if restores else "continue"
-    if name == "HMARK" or name == "SET" and target.option("--map-set"):
-        return mark.anything(), "mark"
+        return mark, leads
+    if name in _MARKING:
+        return _mark(walk, target, mark)
     if name in ("NOTRACK", "CT"):
         return _track(walk, target, mark)
     if name in _NEW_DESTINATION or name == "NETMAP" and walk.base.hook in OUTPUT_HOOKS:
         return replace(mark, tracking="dnat"), "accept"
-    if name == "ACCEPT":
-        return mark, "accept"
-    if name in _QUEUES:
-        return mark, "queue"
-    if name in _STOPS:
-        return mark, "drop"
-    if name in _NAT_TARGETS:
-        return mark, "nat"
-    if name == "RETURN":
-        return mark, "return"
-    if name in _PASSIVE:
-        return mark, "continue"
-    return mark, "goto" if target.goto else "jump"
+    return mark, _EFFECTS.get(name, leads)
+
+
+def _mark(walk: _Walk, target: Target, mark: Mark) -> tuple[Mark, str]:
+    """MARK, and what gives a mark that nobody can foretell."""
+    if target.name == "MARK":
+        new = apply_mark(target, mark)
+        changed = (new.value ^ mark.value) & walk.bit or (new.unknown ^ mark.unknown) & walk.bit
+        return new, "mark cleared" if changed and not new.value & walk.bit and not new.unknown & walk.bit else "mark"
+    gives = {"CONNMARK": "--restore-mark", "SET": "--map-set"}.get(target.name)
+    return (mark.anything(), "mark") if gives is None or target.option(gives) else (mark, "continue")
 
 
 def _track(walk: _Walk, target: Target, mark: Mark) -> tuple[Mark, str]:
@@ -394,7 +390,7 @@ def _address_and_ports(text: str) -> tuple[str, str]:
 
 
 def _moves_port(target: Target) -> Tri:
-    """--to-ports, or --to-source ADDRESS:PORTS: a source port that lies in that range stays. VXLAN's are ephemeral ports, never below 1024."""
+    """--to-ports, or --to-source ADDRESS:PORTS: a source port that lies in that range stays. VXLAN's are never below 1024."""
     ports = target.option("--to-ports")
     to = target.option("--to-source", "--to")
     text = ports.value if ports else _address_and_ports(to.value)[1] if to else ""

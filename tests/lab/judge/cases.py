@@ -89,11 +89,12 @@ CASES = {
         ("-o vxlan.calico -m conntrack ! --ctstate DNAT " + SETS, "-o eth0 " + RANDOM), ("direct_udp", "pod_direct_tcp"), marked=False
     ),
     "ip_pools_hold_pods_and_the_tunnels_own_address": Case(
-        ("-o vxlan.calico -m set --match-set cali40all-ipam-pools src " + SETS, RANDOM), ("pod_udp", "pod_tcp", "direct_udp", "pod_direct_tcp"),
-        marked=False,
+        ("-o vxlan.calico -m set --match-set cali40all-ipam-pools src " + SETS, RANDOM),
+        ("pod_udp", "pod_tcp", "direct_udp", "pod_direct_tcp"), marked=False,
     ),
     "ip_pools_do_not_hold_services": Case(
-        (RANDOM,), HOST, more=_one("mangle", "OUTPUT", "-d 10.96.0.0/12 -m set ! --match-set cali40all-ipam-pools dst " + SETS), marked=False
+        (RANDOM,), HOST, marked=False,
+        more=_one("mangle", "OUTPUT", "-d 10.96.0.0/12 -m set ! --match-set cali40all-ipam-pools dst " + SETS),
     ),
     "a_filled_checksum_is_right_after_the_rewrite": Case(
         (RANDOM,), HOST, more=_one("mangle", "POSTROUTING", "-o vxlan.calico -j CHECKSUM --checksum-fill")

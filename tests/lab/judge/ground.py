@@ -108,7 +108,8 @@ def build_node(ground: Ground, device: str, place: int) -> Node:
 def _add_sets(node: Node) -> None:
     """The sets whose names the walk knows, as Calico and kube-proxy fill them, and one that it does not know."""
     with network_of(node.pid), IPSet() as sets:
-        for name, network in (("cali40all-ipam-pools", ip.CLUSTER_CIDR), ("cali40masq-ipam-pools", ip.CLUSTER_CIDR), ("blocked", "10.1.0.0/16")):
+        networks = {"cali40all-ipam-pools": ip.CLUSTER_CIDR, "cali40masq-ipam-pools": ip.CLUSTER_CIDR, "blocked": "10.1.0.0/16"}
+        for name, network in networks.items():
             sets.create(name, stype="hash:net")
             sets.add(name, network, etype="net")
         sets.create(ipvs.LOOP_BACK, stype="hash:ip,port,ip")

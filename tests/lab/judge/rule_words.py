@@ -64,7 +64,8 @@ SETS = (
     NOTHING, "-m set --match-set cali40all-ipam-pools dst", "-m set ! --match-set cali40all-ipam-pools dst",
     "-m set --match-set cali40all-ipam-pools src", "-m set ! --match-set cali40masq-ipam-pools src",
     "-m set --match-set cali40masq-ipam-pools src -m set ! --match-set cali40all-ipam-pools dst",
-    "-m set --match-set cali40masq-ipam-pools src -m set --match-set cali40all-ipam-pools dst", "-m set ! --match-set KUBE-LOOP-BACK dst,dst,src",
+    "-m set --match-set cali40masq-ipam-pools src -m set --match-set cali40all-ipam-pools dst",
+    "-m set ! --match-set KUBE-LOOP-BACK dst,dst,src",
     "-m set --match-set KUBE-LOOP-BACK dst,dst,src", "-m set --match-set blocked src",
 )  # fmt: skip
 # What the walk cannot know; now and then, or everything would be "maybe".

@@ -10,8 +10,12 @@ import json
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
+from hostile import plain
 from reasoning import build as b
 
+from ansible_collections.kubenet.vxlan_offload.plugins.filter import kernel_status, kubespray_plan, preflight, preflight_stop
+from ansible_collections.kubenet.vxlan_offload.plugins.filter import predict as predict_filter
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import record
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.advice import brief
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.diagnosis import diagnose
@@ -113,6 +117,27 @@ def test_no_table_of_kube_proxy_may_be_null() -> None:
 
 def test_nothing_is_planned_without_knowing_what_was_applied() -> None:
     assert "applied" in plan(changed(lambda facts: facts["applied"].pop("record")), "auto")["refused"]
+
+
+ODD = [None, True, 1, "x", ["x"], [None], [[]], {None: 1, "a": 1}, {1: {}}, {"candidates": []}, {"candidates": [1]}, {"candidates": [{}]}]
+CALLS: dict[str, Any] = {
+    "predict": predict_filter.predict,
+    "kubespray_plan": lambda value: kubespray_plan.kubespray_plan({}, "", value),
+    "preflight": lambda value: preflight.preflight(AFFECTED, value),
+    "preflight_stop": lambda value: preflight_stop.preflight_stop(value, ["affected"]),
+    "preflight_stop fail_on": lambda value: preflight_stop.preflight_stop({"n": {}}, value),
+    "kernel_status changelog": lambda value: kernel_status.kernel_status({"release": "4.19.0-9-amd64", "changelog": value}),
+    "kernel_status selftest": lambda value: kernel_status.kernel_status({"release": "4.19.0", "selftest": value}),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_filter_takes_a_value_of_another_type_or_says_what_it_needs(name: str) -> None:
+    for value in ODD:
+        try:
+            CALLS[name](value)
+        except AnsibleFilterError as error:
+            plain(str(error))
 
 
 @pytest.mark.parametrize("key", ["msg", "unreachable"])

@@ -10,7 +10,6 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Callable
 from unittest import mock
 
@@ -28,7 +27,8 @@ VERSION = 'kubernetes_build_info{git_version="v1.28.3"} 1\n'
 HTTP = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 OS_RELEASE = ['ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n', "ID='centos'\nID_LIKE=\"rhel fedora\"\n"]
 CHANGELOG = (
-    "linux (6.1.90-1) bookworm; urgency=medium\n\n  * udp: never update the UDP checksum\n\n -- A B <a@b.example>  Mon, 1 Jan 2024 00:00:00 +0000\n"
+    "linux (6.1.90-1) bookworm; urgency=medium\n\n  * udp: never update the UDP checksum\n\n"
+    " -- A B <a@b.example>  Mon, 1 Jan 2024 00:00:00 +0000\n"
 )
 RECORD = json.dumps({"schema": 1, "state": "applied", "method": "clear_mark", "undo": [], "units": []})
 Answer = Callable[[bytes], str]
@@ -86,7 +86,10 @@ def test_what_port_10249_says(answered: Answer, said: bytes) -> None:
 
 
 @tried(150)
-@given(mutated(["/usr/bin/kube-proxy\0--proxy-mode=ipvs\0--config=conf\0", "k3s\0server\0--masquerade-all\0"]), mutated([CONFIGZ, "mode: ipvs\n"]))
+@given(
+    mutated(["/usr/bin/kube-proxy\0--proxy-mode=ipvs\0--config=conf\0", "k3s\0server\0--masquerade-all\0"]),
+    mutated([CONFIGZ, "mode: ipvs\n"]),
+)
 def test_a_process_and_its_configuration(tmp_path_factory: pytest.TempPathFactory, command: str, configuration: str) -> None:
     folder = tmp_path_factory.mktemp("process")
     (folder / "root").mkdir()
