@@ -29,7 +29,7 @@ test: venv packages ## Everything fast: reasoning, parsers, plans (seconds)
 	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/unit
 
 test-properties: venv ## What one lying node can cost the controller: 50 MB, a million rules, rules that fork (minutes)
-	@$(RUN) $(BIN)/pytest -q -p no:cacheprovider tests/limits
+	@$(RUN) $(BIN)/pytest -q -rP -p no:cacheprovider tests/limits
 
 # Each folder below tests/lab is a tier of its own.
 test-lab: venv packages $(VENV)/.reader ## Packets are the judge: every scenario and remedy in namespaces (minutes)

@@ -30,14 +30,7 @@ from .rules_cni import Cni
 from .ruleset import BUILT_IN, RuleSet
 
 RESTORE = ("--noflush", "--verbose", "--wait", "10", "--wait-interval", "50000")
-ROUTE_REFRESH = 90
-OFFLOAD_CHECK = 10
 _HASH = re.compile(r'--comment "?(cali:[^" ]+)')
-
-
-def rules_refresh(cni: Cni) -> int:
-    """Default of IptablesRefreshInterval, in seconds."""
-    return 90 if cni.release < (3, 29, 0) else 180
 
 
 class Felix:

@@ -11,8 +11,6 @@ from .iptables import Iptables
 from .rules_cni import Cni, write
 from .ruleset import BUILT_IN, RuleSet
 
-RESYNC = 5
-
 
 class Flannel:
     """flanneld of one node, with iptables rules."""

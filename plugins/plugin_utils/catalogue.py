@@ -63,7 +63,7 @@ CATALOGUE = (
         "underlay_accept",
         "nat POSTROUTING first accepts everything that leaves by the underlay device",
         "no source NAT on that device",
-        (True, True, False),
+        (False, False, False),
         "breaks everything that needs source NAT on that device: pods reach nothing outside the cluster",
     ),
     Remedy(

@@ -13,5 +13,4 @@ if [ "${CI_FRESH:-yes}" = yes ] && [ "$1" != packages ]; then
   fresh_trees
   [ "$1" = environments ] || . ./steps/environments.sh
 fi
-# A step that has nothing to run with on this machine says so last and ends with 77.
 . "./$step"

@@ -22,15 +22,14 @@ tally() {
   [ "$bad" != 0 ] || [ "$code" = 0 ] || bad=1
   case $code in
     0) verdict=ok ;;
-    77) verdict=skipped bad=0 skipped=$((skipped + 1)) ;;
     124 | 137) verdict='TIMED OUT' broken="$broken $step" ;;
     *) verdict=FAILED broken="$broken $step" ;;
   esac
   passed=$((passed + good)) failed=$((failed + bad))
   # At once: lines of two lanes do not mix.
   printf '%s\n' "$(
-    printf '%-14s %-9s %4d s  %s\n' "$step" "$verdict" $((SECONDS - begun)) "$(note "$code" "$good" "$log")"
-    [ "$code" = 0 ] || [ "$code" = 77 ] || { echo "--- last lines of $log"; tail -n 60 "$log"; echo "---"; }
+    printf '%-14s %-9s %4d s  %s\n' "$step" "$verdict" $((SECONDS - begun)) "$([ "$good" -lt 2 ] || echo "$good cases")"
+    [ "$code" = 0 ] || { echo "--- last lines of $log"; tail -n 60 "$log"; echo "---"; }
   )"
 }
 
@@ -77,14 +76,6 @@ tally_lanes() {
     read -r good bad left names < "$CI_LOGS/lane-$lane" || { good=0 bad=1 left=0 names=lane-$lane; }
     passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left)) broken="$broken${names:+ $names}"
   done
-}
-
-# What is worth saying beside the verdict: how many cases, or why a leg did not run.
-note() {
-  case $1 in
-    77) tail -n 1 "$3" ;;
-    *) [ "$2" -lt 2 ] || echo "$2 cases" ;;
-  esac
 }
 
 tally_end() {

@@ -31,7 +31,7 @@ TEXT = TEXT.replace(TEXT.split("\n", 1)[0].rsplit(" ", 1)[-1], NONCE)
 HEAD = f"{NONCE} begin chain nft nat POSTROUTING\n-P POSTROUTING ACCEPT\n"
 MAYBE = "-m statistic --mode random --probability 0.5"
 MARK = "-j MARK --set-xmark"
-# Generous: CI's machine is shared. The figures of docs/security.md are from a quiet one.
+# Generous: CI's machine is shared.
 SECONDS, MEGABYTES = 60, 1024
 
 

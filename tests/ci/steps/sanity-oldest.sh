@@ -6,11 +6,12 @@
 # own, and the documentation must be valid for the oldest core (2.15 on 3.9) and the newest (2.21). The sanity step is 2.19 in full.
 matrix_environments
 . "$CI_ROOT/tests/ci/get_pip.sh"
+. "$CI_ROOT/tests/ci/all_of_sanity.sh"
 cd "$CI_TREE" || exit
 for leg in core-2.15-py3.9:3.9 core-2.16-py3.11:3.6 core-2.17-py3.11:3.7 core-2.18-py3.11:3.8 core-2.20-py3.12:3.9 core-2.21-py3.13:3.13; do
   echo "== $leg"
   more=
   case $leg in core-2.15-* | core-2.21-*) more="--test validate-modules" ;; esac
   # shellcheck disable=SC2086 # two words, or none
-  (use "matrix/${leg%:*}" && ansible-test sanity --local --color no --python "${leg#*:}" --test compile --test import $more)
+  (use "matrix/${leg%:*}" && all_of_sanity --python "${leg#*:}" --test compile --test import $more)
 done

@@ -188,7 +188,7 @@ class Node:
 
 
 LOOK = r"""
-for b in nft legacy; do iptables-$b-save; done 2>/dev/null | grep '^-A'
+for b in iptables-nft iptables-legacy ip6tables-nft; do $b-save; done 2>/dev/null | grep '^-A'
 ethtool -k vxlan.calico
 ip -4 route show table main
 echo == files

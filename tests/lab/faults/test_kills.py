@@ -26,6 +26,8 @@ CASES = (
     ("pre_fix_kube_proxy", "legacy", "service_route"),
     ("pre_fix_kube_proxy", "nft", "masquerade_without_random"),
     ("pre_fix_kube_proxy", "legacy", "kube_postrouting_detached"),
+    ("pre_fix_kube_proxy", "nft", "underlay_accept"),
+    ("pre_fix_kube_proxy", "legacy", "rx_tx_offload_off"),
 )
 READS = ("-V", "-S", "-C", "-N", "-A", "show")
 
@@ -165,3 +167,39 @@ def test_revert_is_killed_before_each_step(node: Node) -> None:
     for steps, state in collapsed(marks):
         document.add(SECTION, "revert %s" % node.method, steps, state, "as after", "as before")
     assert {state for _name, state in marks} >= {"as after", "undoing, traffic as after", "undoing, traffic as before"}
+
+
+@pytest.fixture(scope="module")
+def dual_stack(make_lab: Any) -> Node:
+    found = make_lab("dual_stack_pre_fix", backend="nft")
+    return Node(found, found.nodes[0], "clear_mark", KEEPER)
+
+
+@pytest.mark.parametrize("again", ["apply", "revert"])
+@pytest.mark.parametrize("way", ["apply", "revert"])
+def test_a_node_of_two_families_is_killed_on_the_way(dual_stack: Node, way: str, again: str) -> None:
+    """Its rules are one for each family, so a killed run may have made one of them: the next run finishes both or takes both back."""
+    node = dual_stack
+    before, planned = node.state(), node.planned()
+    run(node.pid, planned)
+    after = node.state()
+    if way == "apply":
+        reverted(node, before)
+    whole = run(node.pid, planned) if way == "apply" else node.revert()
+    assert whole.error == ""
+    reverted(node, before)
+    kinds = set()
+    for number in [number for number, name in enumerate(whole.events, 1) if name.startswith(("iptables", "ip6tables"))]:
+        if way == "revert":
+            run(node.pid, planned)
+        outcome = run(node.pid, planned, kill_at(number)) if way == "apply" else node.revert(kill_at(number))
+        assert outcome.killed
+        now = node.rule_part()
+        kinds.add({before.split("== files", maxsplit=1)[0]: "before", after.split("== files", maxsplit=1)[0]: "after"}.get(now, "one of two"))
+        assert (node.record() or {}).get("state") in (None, "begun", "undoing", "applied")
+        applied(node, after) if again == "apply" else reverted(node, before)
+        reverted(node, before)
+    assert kinds == {"before", "after", "one of two"}
+    word = {"apply": "as after", "revert": "as before"}[again]
+    document.add(SECTION, "%s clear_mark, both families" % way, "each `iptables` and `ip6tables`", "as before, as after, or one family",
+                 word if again == "apply" else "-", word if again == "revert" else "-")  # fmt: skip

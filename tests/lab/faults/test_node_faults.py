@@ -101,7 +101,7 @@ def test_the_disk_of_the_record_is_full(node: Node) -> None:
     shell(node, "umount /var/lib")
     end = fault.end(outcome, "clear_mark was rolled back: cannot write /var/lib/vxlan-offload/record.json: No space left on device")
     assert end == "as before"
-    document.add(FAILS, "no space for the record", end, "as before", fault.recovers())
+    document.add(FAILS, "no space for the record", end, "-", fault.recovers())
 
 
 def test_the_disk_gets_full_after_the_record(node: Node) -> None:
@@ -111,7 +111,7 @@ def test_the_disk_gets_full_after_the_record(node: Node) -> None:
     shell(node, "umount " + UNITS)
     end = fault.end(outcome, "clear_mark was rolled back: cannot write /etc/systemd/system/vxlan-offload-clear_mark.service: No space left")
     assert end == "as before"
-    document.add(FAILS, "no space for the units", end, "as before", fault.recovers())
+    document.add(FAILS, "no space for the units", end, "-", fault.recovers())
 
 
 def test_a_full_disk_does_not_keep_a_workaround(node: Node) -> None:
@@ -162,9 +162,15 @@ def test_a_folder_stands_where_a_unit_belongs(node: Node) -> None:
     shell(node, "mkdir " + unit)
     outcome = node.apply()
     shell(node, "rmdir " + unit)
-    end = fault.end(outcome, "cannot")
-    assert end == "as before"
-    document.add(FAILS, "a folder stands where the unit belongs", end, "as before", fault.recovers())
+    applying = fault.end(outcome, "cannot")
+    assert node.apply().error == ""
+    shell(node, "mv %s /run/kept; mkdir %s" % (unit, unit))
+    outcome = node.revert()
+    reverting = fault.end(outcome, "clear_mark was not taken back wholly: ")
+    shell(node, "rmdir %s; mv /run/kept %s" % (unit, unit))
+    assert (applying, reverting) == ("as before", "record says undoing, traffic as before")
+    assert node.revert().error == "" and node.state() == fault.before
+    document.add(FAILS, "a folder stands where the unit belongs", applying, reverting, fault.recovers())
 
 
 # The xtables lock, which only the legacy backend has.
@@ -252,9 +258,12 @@ def test_without_the_right_to_change_features(node: Node) -> None:
     fault = Fault(node)
     params = node.planned()
     outcome = run(node.pid, params, drop_net_admin)
-    end = fault.end(outcome, "nothing was changed for tx_checksum_off: changing the features of vxlan.calico needs root (CAP_NET_ADMIN)")
-    assert end == "as before"
-    document.add(FAILS, "ethtool refuses (no CAP_NET_ADMIN)", end, "as before", fault.recovers())
+    applying = fault.end(outcome, "nothing was changed for tx_checksum_off: changing the features of vxlan.calico needs root (CAP_NET_ADMIN)")
+    assert node.apply().error == ""
+    outcome = node.revert(drop_net_admin)
+    reverting = fault.end(outcome, "nothing of tx_checksum_off was taken back: ")
+    assert (applying, reverting) == ("as before", "as after")
+    document.add(FAILS, "ethtool refuses (no CAP_NET_ADMIN)", applying, reverting, fault.recovers())
 
 
 def drop_net_admin(count: int, _name: str) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import document
+import kubectl_of_felix
 import pytest
 from harness import Node
 
@@ -99,6 +100,8 @@ def test_the_connection_is_lost_after_each_call(lab: Any, tmp_path: Path) -> Non
     lost = states(lab)
     ends = {number: words(lost[node], before[node], after[node]) for node, number in numbers.items()}
     assert list(ends.values()) == ["as after"] * 3 + ["as before"] * 3
+    again = playbook(lab, "apply", tmp_path)
+    assert again.returncode == 0 and states(lab) == after, again.output
     for first, last, state in ((0, 2, "as after"), (3, CALLS["revert"], "as before")):
         document.add(LOST, "lost after call %d to %d of a revert" % (first, last), state, "as after", "as before")
     undone = playbook(lab, "revert", tmp_path)
@@ -129,14 +132,12 @@ def kill(home: str, program: str) -> None:
         time.sleep(0.05)
 
 
-def test_the_controller_is_killed(lab: Any, tmp_path: Path) -> None:
-    """SIGKILL to ansible-playbook and all of its workers, as soon as the first node has a record."""
-    before = states(lab)
+def killed_at_the_first_record(lab: Any, tmp_path: Path, *words: str) -> None:
     program = str(Path(sys.executable).parent / "ansible-playbook")
     home = str(tmp_path / "home")
     settings = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(lab.collections), "ANSIBLE_HOME": home, "ANSIBLE_PIPELINING": "True"}
     running = subprocess.Popen(
-        [program, "-i", lab.inventory, "--forks", "2", "kubenet.vxlan_offload.apply"],
+        [program, "-i", lab.inventory, "--forks", "2", "kubenet.vxlan_offload.apply", *words],
         cwd=tmp_path, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
@@ -148,17 +149,46 @@ def test_the_controller_is_killed(lab: Any, tmp_path: Path) -> None:
         running.kill()
         running.wait()
         kill(home, program)
+
+
+def test_an_override_of_felix_is_killed_behind_its_record(make_lab: Any, tmp_path: Path) -> None:
+    """It changes the cluster outside of the one call that changes the node."""
+    lab = make_lab("fixed_kube_proxy_calico_first")
+    (node,) = lab.nodes
+    lab.run(node, "sh", "-c", "printf MASQFullyRandom=false > " + kubectl_of_felix.STORE)
+    words = ["-e", json.dumps({"workaround_method": "felix_override", "workaround_kubectl": kubectl_of_felix.write(tmp_path)})]
+    before = states(lab)
+    for following in ("apply", "revert"):
+        killed_at_the_first_record(lab, tmp_path, *words)
+        assert Node(lab, node).record()["method"] == "felix_override"
+        run = playbook(lab, following, tmp_path, *words)
+        assert run.returncode == 0, run.output
+        done = following == "apply"
+        assert lab.verdict(node) == dict.fromkeys(("udp", "tcp"), "ok" if done else "broken")
+        assert ("ChecksumOffloadBroken=true" in lab.run(node, "cat", kubectl_of_felix.STORE)) is done
+        assert not done or playbook(lab, "revert", tmp_path, *words).returncode == 0
+        assert lab.run(node, "cat", kubectl_of_felix.STORE) == "MASQFullyRandom=false" and states(lab) == before
+    document.add(LOST, "SIGKILL at the record of felix_override", "as before, as after, or begun", "as after", "as before")
+
+
+def test_the_controller_is_killed(lab: Any, tmp_path: Path) -> None:
+    """SIGKILL to ansible-playbook and all of its workers, as soon as the first node has a record."""
+    before = states(lab)
+    killed_at_the_first_record(lab, tmp_path)
     found = {name: Node(lab, name).record() for name in lab.nodes}
     assert any(found.values()) and not all(found.values()), "killed on the way"
     begun = [name for name, record in found.items() if record and record["state"] != "applied"]
     done = playbook(lab, "apply", tmp_path)
     assert done.returncode == 0, done.output
+    after = states(lab)
     for name in begun:
         (step,) = done.of(name, "transaction")
         assert "did not end, this run finishes it" in step["interrupted"] and step["interrupted"] in " ".join(done.output.split())
     undone = playbook(lab, "revert", tmp_path)
     assert undone.returncode == 0, undone.output
     assert states(lab) == before
+    assert playbook(lab, "apply", tmp_path).returncode == 0 and states(lab) == after
+    assert playbook(lab, "revert", tmp_path).returncode == 0 and states(lab) == before
     what = "SIGKILL to ansible-playbook and its workers at the first record"
     document.add(LOST, what, "as before, as after, or begun", "as after", "as before")
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 the kubenet.vxlan_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The judge can fail: each walk with a deliberate mistake is found wrong within a few hundred rule sets."""
+"""The judge can fail: each walk with a deliberate mistake is found wrong within a thousand rule sets."""
 
 from __future__ import annotations
 
