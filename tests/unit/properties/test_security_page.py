@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import effort, facts_input, transcript_frames, traversal
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import effort, facts_input, rules, transcript_frames, traversal
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
@@ -30,6 +30,7 @@ def test_every_row_of_what_a_node_cannot_do_names_one() -> None:
 def test_the_limits_are_those_of_the_code() -> None:
     lines = f"lines of {transcript_frames.LONGEST_LINE:,} characters, {transcript_frames.MOST_SECTIONS:,} sections"
     assert f"{transcript_frames.LARGEST >> 20} MiB, {lines}" in PAGE
+    assert f"| {rules.LONGEST_RULE:,} characters, {rules.MOST_MATCHES} matches;" in PAGE
     assert (
         f"| {effort.MOST:,}; " in PAGE
         and f"| VXLAN devices | {facts_input.MOST_DEVICES} |" in PAGE
