@@ -194,8 +194,8 @@ def test_a_node_of_two_families_is_killed_on_the_way(dual_stack: Node, way: str,
             run(node.pid, planned)
         outcome = run(node.pid, planned, kill_at(number)) if way == "apply" else node.revert(kill_at(number))
         assert outcome.killed
-        now = node.rule_part()
-        kinds.add({before.split("== files", maxsplit=1)[0]: "before", after.split("== files", maxsplit=1)[0]: "after"}.get(now, "one of two"))
+        words = {before.split("== files", maxsplit=1)[0]: "before", after.split("== files", maxsplit=1)[0]: "after"}
+        kinds.add(words.get(node.rule_part(), "one of two"))
         assert (node.record() or {}).get("state") in (None, "begun", "undoing", "applied")
         applied(node, after) if again == "apply" else reverted(node, before)
         reverted(node, before)

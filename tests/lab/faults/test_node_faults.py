@@ -258,7 +258,8 @@ def test_without_the_right_to_change_features(node: Node) -> None:
     fault = Fault(node)
     params = node.planned()
     outcome = run(node.pid, params, drop_net_admin)
-    applying = fault.end(outcome, "nothing was changed for tx_checksum_off: changing the features of vxlan.calico needs root (CAP_NET_ADMIN)")
+    reason = "changing the features of vxlan.calico needs root (CAP_NET_ADMIN)"
+    applying = fault.end(outcome, "nothing was changed for tx_checksum_off: " + reason)
     assert node.apply().error == ""
     outcome = node.revert(drop_net_admin)
     reverting = fault.end(outcome, "nothing of tx_checksum_off was taken back: ")
