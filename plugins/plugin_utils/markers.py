@@ -119,7 +119,8 @@ def _for_cluster_ip(rule: Rule, known: tuple[Any, ...]) -> bool:
     return not known or any(one in known for one in wanted)
 
 
-_ANY_SERVICE = frozenset({"", "comment", "tcp", "udp", "sctp", "set"})
+# Modules of marker rules that ask for the Service and for the source, and for nothing else.
+_OF_MARKERS = frozenset({"", "comment", "tcp", "udp", "sctp", "set"})
 
 
 def _marks(rule: Rule, source: Optional[Address], own: Sequence[Network]) -> Tri:
@@ -128,7 +129,7 @@ def _marks(rule: Rule, source: Optional[Address], own: Sequence[Network]) -> Tri
     The Service's address and port are those that the rule asks for. `own` are the addresses of the VXLAN device: `! -s CIDR` spares this
     node's pods when it spares those; the CIDR is that of the cluster or that of the node.
     """
-    if rule.broken or any(match.module not in _ANY_SERVICE for match in rule.matches):
+    if rule.broken or any(match.module not in _OF_MARKERS for match in rule.matches):
         return None
     answers: list[Tri] = []
     for option in rule.options("-s"):

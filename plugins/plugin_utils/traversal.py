@@ -38,8 +38,9 @@ HARMLESS_UNREAD = frozenset({
     "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-FIREWALL", "KUBE-PROXY-FIREWALL", "KUBE-FORWARD", "KUBE-NODEPORTS",
 })  # fmt: skip
 # Where kube-proxy takes the node's own packets to a Service: in nat OUTPUT, by iptables and in its own nftables table.
-SERVICE_CHAINS = {"nftables": frozenset({"services"})}
-_SERVICE_CHAINS = frozenset({"KUBE-SERVICES", "KUBE-NODEPORTS"})
+_SERVICE_CHAINS = {
+    **dict.fromkeys(("nft", "legacy"), frozenset({"KUBE-SERVICES", "KUBE-NODEPORTS"})), "nftables": frozenset({"services"}),
+}  # fmt: skip
 OUTPUT_HOOKS = frozenset({"OUTPUT", "nat-output"})
 _STOPS = frozenset({"DROP", "REJECT", "TARPIT", "STEAL"})
 _NAT_TARGETS = frozenset({"MASQUERADE", "SNAT", "NETMAP", "SAME"})
@@ -341,7 +342,7 @@ def _go(walk: _Walk, visit: _Visit, target: Target, effect: str, states: States)
 
 def _enter(walk: _Walk, chain: str, mark: Mark, trace: Trace, depth: int) -> States:
     """Walk a chain that a rule leads to, once for each mark; a chain that leads to itself cannot be read."""
-    if chain in SERVICE_CHAINS.get(walk.base.backend, _SERVICE_CHAINS) and walk.base.table == "nat" and walk.base.hook in OUTPUT_HOOKS:
+    if chain in _SERVICE_CHAINS[walk.base.backend] and walk.base.table == "nat" and walk.base.hook in OUTPUT_HOOKS:
         # They match nothing but the addresses of Services and NodePorts of this node. Those of a kube-proxy that is gone may not match.
         if walk.packet.asks_service:
             walk.end(End("service", mark), trace)
