@@ -189,7 +189,7 @@ def fleet(results: Mapping[str, Any], probes: Mapping[str, Any] | None = None, e
     """
     if not isinstance(results, Mapping):
         raise ValueError("fleet needs a dictionary of hosts: pass {host: what node_info returned}")
-    found = judged(results, probes or {}, _judged)
+    found = {str(name): one for name, one in judged(results, probes or {}, _judged).items()}
     expected = [str(name) for name in expected]
     shown = _shown_names([*found, *(name for name in dict.fromkeys(expected) if name not in found)])
     hosts = {shown[name]: one for name, one in found.items()}

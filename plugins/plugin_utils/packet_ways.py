@@ -225,9 +225,9 @@ def later(node: Node, bit: int) -> States:
     """
     packets: list[tuple[Packet, States]] = []
     for make in (direct_packet, inner_packet):
-        packet = node.packet(make, "host", "ESTABLISHED")
-        packets.append((packet, _hooks(node, _LATER, packet, bit, {Mark(0): ()})[0]))
-    packets.append((node.packet(inner_packet, "pod", "ESTABLISHED"), {Mark(0): ()}))
+        for client, hooks in (("host", _LATER), ("pod", ())):
+            packet = node.packet(make, client, "ESTABLISHED")
+            packets.append((packet, _hooks(node, hooks, packet, bit, {Mark(0): ()})[0]))
     return _together(node, packets, bit, ())
 
 
