@@ -15,9 +15,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.record import deeper
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils import facts_input, selftest, transcript, transcript_frames
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.facts import SUBSETS
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable, too_deep
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import DEEPEST, printable
 
 ARGUMENTS: dict[str, Any] = {
     "reader": {"type": "str", "choices": ["shell", "python"], "default": "shell"},
@@ -52,7 +53,7 @@ class ActionModule(ActionBase):
             answer = self._python(options, task_vars)
         else:
             answer = self._shell(options)
-        if too_deep(answer.get("node")):
+        if deeper(answer.get("node"), DEEPEST):
             reason = "what the node returned is nested deeper than an answer of node_info: read it with reader shell"
             answer = {"changed": False, "failed": True, "msg": reason}
         if isinstance(answer.get("node"), dict):

@@ -29,7 +29,7 @@ def parse(text):  # type: (str) -> Dict[str, Any]
         raise ValueError("%s is %s: look at it" % (PATH, "no JSON" if text else "empty")) from None
     if not isinstance(found, dict):
         raise ValueError("%s is no JSON object: look at it" % PATH)
-    if _deeper(found, LEVELS):
+    if deeper(found, LEVELS):
         raise ValueError("%s is nested too deep: look at it" % PATH)
     schema = found.get("schema")
     if isinstance(schema, int) and schema > SCHEMA:
@@ -40,12 +40,12 @@ def parse(text):  # type: (str) -> Dict[str, Any]
     return found
 
 
-def _deeper(value, levels):  # type: (Any, int) -> bool
+def deeper(value, levels):  # type: (Any, int) -> bool
     """Whether a value has more levels than that."""
     if not isinstance(value, (dict, list)):
         return False
     inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
+    return levels == 0 or any(deeper(one, levels - 1) for one in inner)
 
 
 def problem(record):  # type: (Dict[str, Any]) -> str

@@ -18,6 +18,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     kube_proxy,
     lookups,
     nftables_chain,
+    own_addresses,
     part,
     tables,
 )
@@ -192,7 +193,7 @@ def marking(facts: Facts, device: Mapping[str, Any]) -> Marking:
     hosts = host_sources(facts, device)
     rules = _marker_rules(facts)
     if rules:
-        return _from_rules(rules, hosts, networks(str(text).split("/", 1)[0] for text in device.get("addresses") or []))
+        return _from_rules(rules, hosts, own_addresses(device))
     configured = _from_configuration(facts, hosts)
     if configured:
         return configured

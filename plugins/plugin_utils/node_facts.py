@@ -153,6 +153,11 @@ def base_chains(facts: Facts, table: str, hook: str) -> list[BaseChain]:
     return [base for base in found if not base.known or base.chains[base.hook]]
 
 
+def own_addresses(device: Mapping[str, Any]) -> tuple[Network, ...]:
+    """The addresses of a VXLAN device itself, which CNIs take from those of the pods."""
+    return networks(str(text).split("/", 1)[0] for text in device.get("addresses") or [])
+
+
 def pod_network(facts: Facts) -> Optional[Network]:
     """The network that all pods of the cluster have their addresses in, when it can be known."""
     for text in ((part(facts, "cni") or {}).get("flannel_network"), kube_proxy(facts, "cluster_cidr")):

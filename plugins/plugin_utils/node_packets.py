@@ -14,6 +14,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.node_facts i
     Facts,
     link,
     lookups,
+    own_addresses,
     part,
     pod_network,
     underlay_of,
@@ -81,7 +82,7 @@ def _pods(facts: Facts, own: Sequence[Network]) -> tuple[Network, ...]:
 
 def inner_packet(facts: Facts, device: Mapping[str, Any], client: str) -> Packet:
     """The packet to a pod on another node, before encapsulation."""
-    own = networks(str(text).split("/", 1)[0] for text in device.get("addresses") or [])
+    own = own_addresses(device)
     everyone = _pods(facts, own)
     host = client == "host"
     source = host_sources(facts, device)[0] if host else Address(inside=everyone)
@@ -109,5 +110,5 @@ def direct_packet(facts: Facts, device: Mapping[str, Any], client: str) -> Packe
     found = replace(inner_packet(facts, device, client), client="any", translated=False)
     if client != "host":
         return found
-    own = networks(str(text).split("/", 1)[0] for text in device.get("addresses") or [])
+    own = own_addresses(device)
     return replace(found, source=Address(inside=own[:1]), source_on_out_interface=True if own else None)

@@ -17,7 +17,7 @@ _CONTROL = re.compile(
 )
 _LONGEST = 4000
 _SHORT = 1000
-_DEEPEST = 32  # what we return ourselves has ten levels
+DEEPEST = 32  # what we return ourselves has ten levels
 
 
 def short(text: str) -> str:
@@ -38,7 +38,7 @@ def printable(value: Any, depth: int = 0) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if depth >= _DEEPEST:
+    if depth >= DEEPEST:
         return "..."
     if isinstance(value, Mapping):
         return {_key(key): printable(one, depth + 1) for key, one in value.items()}
@@ -49,12 +49,3 @@ def _key(key: Any) -> Any:
     """`__ansible_vault` and `__ansible_unsafe` as keys make the filter from_json of ansible-core take the value for one of its own."""
     found = printable(key)
     return found.lstrip("_") if isinstance(found, str) and found.startswith("__ansible_") else found
-
-
-def too_deep(value: Any, depth: int = 0) -> bool:
-    """Whether a value is nested deeper than anything of ours."""
-    if not isinstance(value, (Mapping, list, tuple)):
-        return False
-    if depth >= _DEEPEST:
-        return True
-    return any(too_deep(one, depth + 1) for one in (value.values() if isinstance(value, Mapping) else value))

@@ -188,13 +188,13 @@ def test_a_node_of_two_families_is_killed_on_the_way(dual_stack: Node, way: str,
     whole = run(node.pid, planned) if way == "apply" else node.revert()
     assert whole.error == ""
     reverted(node, before)
+    words = {before.split("== files", maxsplit=1)[0]: "before", after.split("== files", maxsplit=1)[0]: "after"}
     kinds = set()
     for number in [number for number, name in enumerate(whole.events, 1) if name.startswith(("iptables", "ip6tables"))]:
         if way == "revert":
             run(node.pid, planned)
         outcome = run(node.pid, planned, kill_at(number)) if way == "apply" else node.revert(kill_at(number))
         assert outcome.killed
-        words = {before.split("== files", maxsplit=1)[0]: "before", after.split("== files", maxsplit=1)[0]: "after"}
         kinds.add(words.get(node.rule_part(), "one of two"))
         assert (node.record() or {}).get("state") in (None, "begun", "undoing", "applied")
         applied(node, after) if again == "apply" else reverted(node, before)

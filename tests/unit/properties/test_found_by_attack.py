@@ -23,7 +23,7 @@ from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.fleet import
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.nft_rules import parse_nft_rule
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.plan import plan
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.preflight import stop_message
-from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import printable, too_deep
+from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.printable import DEEPEST, printable
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.report_file import as_text
 from ansible_collections.kubenet.vxlan_offload.plugins.plugin_utils.rules import parse_rule
 
@@ -69,7 +69,7 @@ def test_no_answer_of_a_probe_spoils_the_report(value: Any) -> None:
 
 
 def test_what_is_deep_is_cut_and_found() -> None:
-    assert too_deep(deep(40)) and not too_deep(AFFECTED) and not too_deep(deep(20))
+    assert record.deeper(deep(40), DEEPEST) and not record.deeper(AFFECTED, DEEPEST) and not record.deeper(deep(20), DEEPEST)
     assert json.dumps(printable(deep(5000))).count("[") == 32
 
 
