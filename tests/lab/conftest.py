@@ -24,7 +24,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))  # the `lab` package; tests/lab is no package
 
-from lab import inventory, removal, ruleset, scenarios, topology, traffic  # noqa: E402
+from lab import addresses, inventory, links, removal, ruleset, scenarios, topology, traffic  # noqa: E402
 from lab.state import State  # noqa: E402
 
 _counter = itertools.count(1)
@@ -74,6 +74,13 @@ class Lab:
         """Output of a command in the node."""
         command = ruleset.enter(self.state.pid(node)) + list(argv)
         return subprocess.run(command, check=check, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+    def with_one_outer_port(self, node: str) -> None:
+        """Each flow over the tunnel comes upon the translation of the one before; with ports of their own that is a chance."""
+        pid, tunnel = self.state.pid(node), links.TUNNELS["vxlan.calico"]
+        self.run(node, "ip", "link", "del", tunnel.name)
+        links.add_tunnel(pid, self.state.nodes[node]["number"], tunnel, source_port=40000)
+        links.connect_tunnel(pid, tunnel, addresses.BACKEND_NUMBER)
 
     def ansible(self, *arguments: str, **options: Any) -> AnsibleRun:
         """`ansible PATTERN -m MODULE ...` against this lab."""

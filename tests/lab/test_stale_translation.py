@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lab import addresses, links
+from lab import addresses
 from lab.namespaces import network_of
 
 FORGOTTEN = 2  # seconds, shorter than the time between two questions of the role
@@ -27,11 +27,8 @@ def lab(make_lab: Any) -> Any:
     """All outer flows of its node have one source port, so that each comes upon the one before."""
     found = make_lab("pre_fix_kube_proxy", backend="nft")
     (node,) = found.nodes
-    pid, tunnel = found.state.pid(node), links.TUNNELS["vxlan.calico"]
-    found.run(node, "ip", "link", "del", tunnel.name)
-    links.add_tunnel(pid, found.state.nodes[node]["number"], tunnel, source_port=40000)
-    links.connect_tunnel(pid, tunnel, addresses.BACKEND_NUMBER)
-    with network_of(pid), open("/proc/sys/net/netfilter/nf_conntrack_udp_timeout", "w", encoding="ascii") as stream:
+    found.with_one_outer_port(node)
+    with network_of(found.state.pid(node)), open("/proc/sys/net/netfilter/nf_conntrack_udp_timeout", "w", encoding="ascii") as stream:
         stream.write(str(FORGOTTEN))
     return found
 

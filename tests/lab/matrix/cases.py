@@ -54,9 +54,11 @@ CHANGING: tuple[tuple[str, str, dict[str, Any], dict[str, Any]], ...] = (
     ("transaction", "transaction", _transaction(), {"state": "absent"}),
 )
 READING: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("service_probe", {"address": "10.96.0.10", "device": "vxlan.calico"}),
+    ("service_probe", {"address": "10.96.0.10", "device": "vxlan.calico", "timeout": 1.5}),
     ("kernel_selftest", {}),
 )
+# Answered, because a pod is not masqueraded. On the other node, so that no outer source port is that of a translated flow.
+POD, POD_OPTIONS = "service_probe of a pod", {"address": "10.244.1.2", "device": "vxlan.calico"}
 STEPS = ("check", "run", "again", "undo")
 # What a module does is up to the node's Python, how it gets there up to ansible-core: one controller for each Python does it all.
 SHORT_STEPS = ("run", "undo")
@@ -108,8 +110,8 @@ def _changing(steps: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def step_names(steps: Sequence[str]) -> list[str]:
-    """Every task that runs on a node's Python, in order."""
-    return [task["name"] for task in _changing(steps)] + [module for module, _options in READING]
+    """Every task that runs on a node's Python, but for the facts; a change is the first."""
+    return [task["name"] for task in _changing(steps)] + [module for module, _options in READING] + [POD]
 
 
 def plays(folder: str, steps: Sequence[str]) -> list[dict[str, Any]]:
@@ -122,7 +124,7 @@ def plays(folder: str, steps: Sequence[str]) -> list[dict[str, Any]]:
     reading = [_task(module, module, options) for module, options in READING]
     return [
         # ansible-core takes a host out of a play once it has refused its Python: the shell reader is first, and needs none.
-        {"name": "Read", "hosts": "readers", "gather_facts": False, "tasks": facts},
+        {"name": "Read", "hosts": "readers", "gather_facts": False, "tasks": [*facts, _task(POD, "service_probe", POD_OPTIONS)]},
         {"name": "Judge", "hosts": "readers[-1]", "gather_facts": False, "tasks": judging},
         {"name": "Change", "hosts": "changers", "gather_facts": False, "tasks": _changing(steps) + reading},
     ]

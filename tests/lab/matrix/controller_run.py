@@ -24,6 +24,9 @@ def build(make_lab: Any, wanted: list[str]) -> Any:
     lab = make_lab("pre_fix_kube_proxy", backend="nft", nodes=len(wanted) + 1)
     # So that both backends are read: a table of iptables-legacy with the same rules.
     lab.run(lab.nodes[-1], "sh", "-c", "iptables-nft-save -t nat | iptables-legacy-restore")
+    # A SYN that is sent again may come upon the translated source port of another flow and be lost as well. Here each does.
+    for node in lab.nodes[:-1]:
+        lab.with_one_outer_port(node)
     return lab
 
 

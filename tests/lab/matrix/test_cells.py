@@ -50,7 +50,9 @@ def test_the_reference_is_right(reference: cells.Results) -> None:
     """Equal cells could be equally wrong: this node fails, and its kernel and its facts can be known."""
     for reader in cases.READERS:
         assert reference[cases.FACTS % reader]["result"]["node"]["collected"]["complete"] is True
-    assert reference["service_probe"]["result"]["verdict"] == "vxlan_checksum"
+    asked = {name: reference[name]["result"] for name in (cases.POD, "service_probe")}
+    assert {name: one["verdict"] for name, one in asked.items()} == {cases.POD: "works", "service_probe": "vxlan_checksum"}
+    assert [(one["udp"]["answered"], one["tcp"]["answered"]) for one in asked.values()] == [(3, 3), (0, 0)]
     selftest = reference["kernel_selftest"]["result"]
     assert {selftest["zero_checksum"], selftest["lco_checksum"]} <= {"present", "absent"}
 
