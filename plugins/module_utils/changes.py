@@ -75,8 +75,7 @@ def offload(params, check_mode, warn):  # type: (Params, bool, Warn) -> Dict[str
 
 
 def _rule_request(params):  # type: (Params) -> rule_state.Request
-    if params["wait"] < 1:
-        raise NodeError("wait must be at least 1 second, not %d" % params["wait"])
+    command.checked_wait(params["wait"])
     if params["position"] is not None and params["position"] < 1:
         raise NodeError("position is counted from 1, %d is not possible" % params["position"])
     return rule_state.Request(

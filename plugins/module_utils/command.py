@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from typing import Callable, Dict, List, Optional, Tuple
 
+from ansible_collections.kubenet.vxlan_offload.plugins.module_utils.errors import NodeError
+
 Result = Tuple[int, str, str]
 Run = Callable[[List[str]], Result]
 Which = Callable[[str], Optional[str]]
@@ -20,11 +22,19 @@ SEARCH_PATH = os.pathsep.join(
 INHERITED = []  # type: List[int]
 NOT_FOUND = 127
 TIMED_OUT = 124
+MOST_SECONDS = 3600  # to wait for a lock; a time that poll(2) cannot take would end in a traceback
 
 
 def which(name):  # type: (str) -> Optional[str]
     """The path of a tool, also when PATH has no /sbin."""
     return shutil.which(name, path=SEARCH_PATH)
+
+
+def checked_wait(seconds):  # type: (int) -> int
+    """The option `wait`, unchanged."""
+    if not 1 <= seconds <= MOST_SECONDS:
+        raise NodeError("wait must be 1 to %d seconds, not %d" % (MOST_SECONDS, seconds))
+    return seconds
 
 
 def environment():  # type: () -> Dict[str, str]

@@ -13,6 +13,7 @@ CHAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,27}\Z")
 INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}\+?\Z")
 NUMBER = re.compile(r"(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})\Z")
 PORT = re.compile(r"[0-9]{1,5}\Z")
+UNUSABLE = re.compile("[\0\n\r\ud800-\udfff]")
 # the short options that belong to a rule; all others are commands or choose another table
 RULE_OPTIONS = frozenset("psdjgiofm")
 # commands and options of the whole program; --modprobe would even run a program of the caller's choice
@@ -99,8 +100,8 @@ def rule(words):  # type: (List[str]) -> List[str]
     free = False  # the word is the text of a comment or a log prefix, which may look like an option
     option = ""
     for word in words:
-        if not word or any(character in word for character in "\0\n\r"):
-            raise NodeError("rule: the argument %r is empty or has a line break or NUL" % word)
+        if UNUSABLE.search(word) or not word:
+            raise NodeError("rule: the argument %r is empty, or has a line break, NUL or half a character" % word)
         if free:
             free = False
             continue

@@ -61,7 +61,7 @@ options:
     default: present
   wait:
     description:
-      - Seconds to wait for the xtables lock, at least 1.
+      - Seconds to wait for the xtables lock, V(1) to V(3600).
       - iptables before 1.6.0 cannot wait for a time; the module then ends the command itself.
     type: int
     default: 30

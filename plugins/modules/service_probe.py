@@ -242,6 +242,7 @@ evidence:
 """
 
 import ipaddress
+import re
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -263,13 +264,27 @@ ARGUMENTS = {
     "fail_on": {"type": "list", "elements": "str", "choices": list(VERDICTS), "default": []},
 }
 
+DEVICE = re.compile(r"[^\s/:\0]{1,15}\Z")  # dev_valid_name in net/core/dev.c
+
+
+def service_address(text):
+    """The address, as the kernel takes it; ValueError for what can be no Service's."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        address = None
+    # A zone (::1%lo) is a word of Python 3.9 and later, and no part of a Service's address.
+    if address is None or "%" in text or address.is_multicast or address.is_unspecified:
+        raise ValueError("address %r is no IP address of a Service: see kubectl get service" % text)
+    return str(address)
+
 
 def check(params):
     """Raise ValueError for input that can never work."""
-    try:
-        ipaddress.ip_address(params["address"])
-    except ValueError:
-        raise ValueError("address %r is no IP address: give the Service's, see kubectl get service" % params["address"]) from None
+    service_address(params["address"])
+    for option in ("device", "underlay"):
+        if params[option] is not None and not DEVICE.match(params[option]):
+            raise ValueError("%s %r is no name of a device: see ip link" % (option, params[option]))
     build_query(0, params["name"])
     limits = [("port", 1, 65535), ("attempts", 1, 32), ("timeout", 0.01, 60), ("vxlan_port", 1, 65535)]
     for option, least, most in limits:
@@ -284,7 +299,7 @@ def main():
     watch = Watch(params["device"], params["vxlan_port"], params["underlay"]) if params["evidence"] else None
     try:
         check(params)
-        server = Server(str(ipaddress.ip_address(params["address"])), params["port"], params["timeout"])
+        server = Server(service_address(params["address"]), params["port"], params["timeout"])
         result = probe(server, params["name"], params["attempts"], watch, runner(10))
     except (ValueError, OSError) as problem:
         module.fail_json(msg=str(problem))

@@ -48,7 +48,7 @@ options:
       - The module refuses to work on another one. Left out, it works on what is there.
     type: dict
   wait:
-    description: Seconds to wait for another run to end.
+    description: Seconds to wait for another run to end, V(1) to V(3600).
     type: int
     default: 60
 extends_documentation_fragment:
@@ -132,6 +132,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.kubenet.vxlan_offload.plugins.module_utils import (
     changes,
+    command,
     node_lock,
     record,
     transaction,
@@ -162,6 +163,7 @@ def read_request(params):
 
 def run(module):
     params = module.params
+    command.checked_wait(params["wait"])
     request = read_request(params) if params["state"] == "present" else None
     for number in HANGING_UP:
         signal.signal(number, signal.SIG_IGN)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lab import addresses
+from lab import addresses, traffic
 from lab.namespaces import network_of
 
 FORGOTTEN = 2  # seconds, shorter than the time between two questions of the role
@@ -33,11 +33,15 @@ def lab(make_lab: Any) -> Any:
     return found
 
 
+def _send(lab: Any, node: str) -> None:
+    with network_of(lab.state.pid(node)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        channel.sendto(b"x", (addresses.DNS_SERVICE, 53))
+
+
 def _keep_alive(lab: Any, node: str, log: Path, ended: threading.Event) -> None:
-    """One outer flow from before the remedy, until the role has been deceived by it once."""
+    """One outer flow from before the remedy, until a question has been deceived by it once."""
     while not ended.wait(0.3) and AGAIN not in (log.read_text(encoding="utf-8") if log.exists() else ""):
-        with network_of(lab.state.pid(node)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-            channel.sendto(b"x", (addresses.DNS_SERVICE, 53))
+        _send(lab, node)
 
 
 @contextlib.contextmanager
@@ -81,3 +85,37 @@ def test_a_translation_from_before_is_no_reason_to_take_the_remedy_back(apply: A
 @pytest.mark.parametrize("method", ["notrack", "tx_checksum_off"])
 def test_these_act_on_every_packet_of_a_flow_under_way(method: str, apply: Any) -> None:
     assert apply(method) == [("works", False)]
+
+
+def test_verify_asks_again_before_it_says_that_a_rule_was_not_understood(lab: Any, apply: Any, tmp_path: Path) -> None:
+    """A flow that began while the rule was flushed; the rule is back."""
+    apply("clear_mark")
+    (node,), log, folder = lab.nodes, tmp_path / "verify.log", tmp_path / "verify"
+    lab.run(node, "sh", "-c", "iptables-nft-save -t mangle >/run/mangle && iptables-nft -t mangle -F OUTPUT")
+    with network_of(lab.state.pid(node)):
+        traffic.flush_conntrack()
+    _send(lab, node)
+    lab.run(node, "sh", "-c", "iptables-nft-restore -T mangle </run/mangle")
+    with _flow_under_way(lab, log):
+        variables, environment = {"vxlan_offload_report_dir": str(folder)}, {"ANSIBLE_LOG_PATH": str(log)}
+        run = lab.playbook("kubenet.vxlan_offload.verify", variables=variables, environment=environment)
+    assert run.returncode == 0, run.output
+    asked = run.of(node, "service_probe")[0]
+    assert (asked["verdict"], asked["attempts"] > 1) == ("works", True)
+
+
+def test_verify_does_not_believe_rules_that_packets_contradict_each_time(lab: Any, apply: Any, tmp_path: Path) -> None:
+    apply("clear_mark")
+    (node,), log, folder = lab.nodes, tmp_path / "none.log", tmp_path / "verify"
+    # Marked again behind the remedy, by a table that is not read.
+    lab.run(node, "nft", "add table ip other; add chain ip other last { type filter hook output priority -149; }; add rule ip other last udp dport 4789 mark set mark or 0x4000")
+    try:
+        with network_of(lab.state.pid(node)):
+            traffic.flush_conntrack()
+        run = lab.playbook("kubenet.vxlan_offload.verify", variables={"vxlan_offload_report_dir": str(folder)})
+    finally:
+        lab.run(node, "nft", "delete table ip other")
+    assert run.returncode == 2, run.output
+    asked = run.of(node, "service_probe")[0]
+    assert (asked["verdict"], asked["attempts"]) == ("vxlan_checksum", 3)
+    assert "packets were seen corrupted although the rules read mitigated" in run.output

@@ -53,9 +53,9 @@ def test_everything_else_is_refused_in_one_line(text, reason):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("word", ["a\nb", "a\0b", ""])
-def test_line_breaks_and_nul_are_refused(word):
-    with pytest.raises(NodeError, match="line break or NUL"):
+@pytest.mark.parametrize("word", ["a\nb", "a\0b", "a\ud800", ""])
+def test_what_no_argument_can_be_is_refused(word):
+    with pytest.raises(NodeError, match="line break, NUL or half a character"):
         rule_arguments.rule(["-m", "comment", "--comment", word, "-j", "ACCEPT"])
 
 
