@@ -188,7 +188,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "probe, address with a zone": ("service_probe", {"address": "::1%lo"}, "'::1%lo' is no IP address of a Service"),
     "probe, address of a group": ("service_probe", {"address": "224.0.0.1"}, "'224.0.0.1' is no IP address of a Service"),
     "probe, no address at all": ("service_probe", {"address": "0.0.0.0"}, "'0.0.0.0' is no IP address of a Service"),
-    "probe, path as a device": ("service_probe", {"address": "10.96.0.10", "device": "../vxlan"}, "device '../vxlan' is no name of a device"),
+    "probe, path as a device": ("service_probe", {"address": "10.96.0.10", "device": "../v"}, "device '../v' is no name of a device"),
     "probe, escape as an underlay": (
         "service_probe",
         {"address": "10.96.0.10", "underlay": "\x1b[2J eth0"},

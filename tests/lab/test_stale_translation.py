@@ -106,9 +106,10 @@ def test_verify_asks_again_before_it_says_that_a_rule_was_not_understood(lab: An
 
 def test_verify_does_not_believe_rules_that_packets_contradict_each_time(lab: Any, apply: Any, tmp_path: Path) -> None:
     apply("clear_mark")
-    (node,), log, folder = lab.nodes, tmp_path / "none.log", tmp_path / "verify"
+    (node,), folder = lab.nodes, tmp_path / "verify"
     # Marked again behind the remedy, by a table that is not read.
-    lab.run(node, "nft", "add table ip other; add chain ip other last { type filter hook output priority -149; }; add rule ip other last udp dport 4789 mark set mark or 0x4000")
+    chain = "table ip other { chain last { type filter hook output priority -149; udp dport 4789 mark set mark or 0x4000; }; }"
+    lab.run(node, "nft", chain)
     try:
         with network_of(lab.state.pid(node)):
             traffic.flush_conntrack()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-TIMER = 17  # 15 s, systemd's accuracy of 1 s, and the run itself
+TIMER = 17  # 15 s, and the run itself on a busy node
 DEVICE = 2  # udev tells systemd, systemd starts the unit
 NO_GAP = 0
 
