@@ -181,7 +181,9 @@ def _read_option(tokens: list[Token], at: int) -> tuple[Optional[Option], int]:
     if _is_not(tokens, at) and at + 1 < len(tokens) and not _is_option(tokens[at + 1]):
         negated, at = True, at + 1
     values: list[str] = []
-    if name in _TEXT_OPTIONS and at < len(tokens):  # a text may look like an option: iptables quotes only what has spaces
+    if name in _TEXT_OPTIONS:  # a text may look like an option: iptables quotes only what has spaces
+        if at == len(tokens):
+            return None, at
         values.append(tokens[at].text)
         at += 1
     while at < len(tokens) and not _is_option(tokens[at]) and not _is_not(tokens, at):
