@@ -116,7 +116,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(NAMES), st.lists(TEXTS, max_size=4), max_size=4))
 def test_any_rules_give_at_least_one_outcome(chains: dict[str, list[str]]) -> None:
     assert walk({"POSTROUTING": [], **chains})

@@ -114,7 +114,7 @@ def test_markdown_shows_text_and_nothing_else_of_it(text: str) -> None:
     assert "<table>" in PLAIN and "<a " not in PLAIN
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(min_size=1).filter(lambda text: bool(text.strip())))
 def test_no_text_becomes_markup(text: str) -> None:
     assert structure(markdown(format_reports.spiked("x" + text))) == PLAIN
