@@ -71,7 +71,10 @@ def test_parse(text: str, expected: Rule) -> None:
     assert parse_rule(text) == expected
 
 
-@pytest.mark.parametrize("text", ['-m comment --comment "open', "-j", "word", "-j A -j B", "-s 1.2.3.4 --orphan", "-m", "! !", "-p udp --comment"])
+BROKEN = ['-m comment --comment "open', "-j", "word", "-j A -j B", "-s 1.2.3.4 --orphan", "-m", "! !", "-p udp --comment"]
+
+
+@pytest.mark.parametrize("text", BROKEN)
 def test_broken_text_is_kept_and_said_to_be_broken(text: str) -> None:
     assert parse_rule(text) == Rule(broken=text)
 
