@@ -75,7 +75,7 @@ def offload(params, check_mode, warn):  # type: (Params, bool, Warn) -> Dict[str
 
 
 def _rule_request(params):  # type: (Params) -> rule_state.Request
-    command.checked_wait(params["wait"])
+    command.check_wait(params["wait"])
     if params["position"] is not None and params["position"] < 1:
         raise NodeError("position is counted from 1, %d is not possible" % params["position"])
     return rule_state.Request(

@@ -30,11 +30,10 @@ def which(name):  # type: (str) -> Optional[str]
     return shutil.which(name, path=SEARCH_PATH)
 
 
-def checked_wait(seconds):  # type: (int) -> int
-    """The option `wait`, unchanged."""
+def check_wait(seconds):  # type: (int) -> None
+    """Raise NodeError for a time that the option `wait` cannot be."""
     if not 1 <= seconds <= MOST_SECONDS:
         raise NodeError("wait must be 1 to %d seconds, not %d" % (MOST_SECONDS, seconds))
-    return seconds
 
 
 def environment():  # type: () -> Dict[str, str]

@@ -280,8 +280,7 @@ def service_address(text):
 
 
 def check(params):
-    """Raise ValueError for input that can never work."""
-    service_address(params["address"])
+    """Raise ValueError for input that can never work, but for the address."""
     for option in ("device", "underlay"):
         if params[option] is not None and not DEVICE.match(params[option]):
             raise ValueError("%s %r is no name of a device: see ip link" % (option, params[option]))
@@ -298,8 +297,8 @@ def main():
     params = module.params
     watch = Watch(params["device"], params["vxlan_port"], params["underlay"]) if params["evidence"] else None
     try:
-        check(params)
         server = Server(service_address(params["address"]), params["port"], params["timeout"])
+        check(params)
         result = probe(server, params["name"], params["attempts"], watch, runner(10))
     except (ValueError, OSError) as problem:
         module.fail_json(msg=str(problem))

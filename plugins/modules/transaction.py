@@ -163,7 +163,7 @@ def read_request(params):
 
 def run(module):
     params = module.params
-    command.checked_wait(params["wait"])
+    command.check_wait(params["wait"])
     request = read_request(params) if params["state"] == "present" else None
     for number in HANGING_UP:
         signal.signal(number, signal.SIG_IGN)

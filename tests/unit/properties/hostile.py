@@ -112,10 +112,8 @@ words = st.one_of(st.sampled_from(WORDS), st.text(max_size=12))
 
 
 def tried(number: int) -> Callable[[Any], Any]:
-    """How many examples a property is tried with in CI."""
-    return settings(
-        max_examples=_WANTED or number, derandomize=not _WANTED, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    """How many examples a property is tried with in CI. Which ones they are says the profile of tests/unit/conftest.py."""
+    return settings(max_examples=_WANTED or number, suppress_health_check=list(HealthCheck))
 
 
 def _edit(kind: str, lines: list[str], at: int, other: int, word: str) -> list[str]:
